@@ -1,0 +1,33 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help build test lint format demo bench clean dependencies
+
+help: ## List the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+
+build: dependencies ## Build both programs for release: .build/release/penstock and dsql-emulator
+	swift build -c release --product penstock
+	swift build -c release --product dsql-emulator
+
+test: dependencies ## Run all tests, against PostgreSQL servers that they start themselves (FILTER=regex for some)
+	swift test --disable-xctest $(if $(FILTER),--filter '$(FILTER)')
+
+lint: dependencies ## Check the format and style of Swift code and scripts
+	swift format lint --strict --recursive Sources Tests Package.swift
+	shellcheck $$(grep -rlE '^#!.*\b(ba)?sh\b' scripts .ci docker bench 2>/dev/null)
+
+format: ## Format the Swift code in place
+	swift format --in-place --recursive Sources Tests Package.swift
+
+demo: ## Show the whole thing on this machine: load, follow, verify (SCALE=10 means 1 million rows)
+	@scripts/demo
+
+bench: dependencies ## Measure load, catch-up, latency and memory beside PostgreSQL's own tools
+	@bench/run
+
+clean: ## Remove everything that was built or measured
+	rm -rf .build .demo .bench
+
+dependencies:
+	@scripts/install-dependencies

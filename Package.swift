@@ -1,0 +1,138 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .enableExperimentalFeature("Lifetimes"),
+  .treatAllWarnings(as: .error),
+]
+
+/// Rooms that may touch C: every unsafe use is visible.
+let shipped: [SwiftSetting] =
+  strict + [
+    .strictMemorySafety()
+  ]
+
+/// Modules optimized into each other each emit the same specializations of the standard library; one of them is enough.
+let linked: [LinkerSetting] = [
+  .unsafeFlags(["-Xlinker", "-z", "-Xlinker", "muldefs"], .when(configuration: .release))
+]
+
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: shipped)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies + ["PenstockTestKit"], exclude: exclude, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "penstock",
+  products: [
+    .executable(name: "penstock", targets: ["penstock"]),
+    .executable(name: "dsql-emulator", targets: ["dsql-emulator"]),
+  ],
+  targets: [
+    // One system-library target per C library; module map and shim, nothing else.
+    .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CPgQuery", providers: [.apt(["libpg-query-dev"])]),
+    .target(name: "CPenstockShims"),
+
+    // Pure rooms: no Foundation, no C.
+    room("ChangeModel"),
+    room("SQLMapping", ["ChangeModel"]),
+    room("Apply", ["ChangeModel", "SQLMapping"]),
+
+    // Rooms that touch the outside, each one C library at most.
+    room("Runtime", ["CPenstockShims", "ChangeModel"]),
+    room("Settings", ["CLibYAML", "Runtime", "ChangeModel"]),
+    room("Postgres", ["CLibPQ", "CPenstockShims", "Runtime", "ChangeModel"]),
+    room("AWS", ["COpenSSL", "ChangeModel"]),
+    room("Lanes", ["Runtime", "Apply", "SQLMapping", "ChangeModel"]),
+    room("PostgresSource", ["Lanes", "Postgres", "Runtime", "SQLMapping", "ChangeModel", "Apply"]),
+    .target(
+      name: "Migrations", path: "migrations",
+      resources: [
+        .embedInCode("0001_schema.sql"), .embedInCode("0002_migration.sql"), .embedInCode("0003_pipeline.sql"),
+        .embedInCode("0004_lane.sql"), .embedInCode("0005_table_state.sql"), .embedInCode("0006_chunk.sql"),
+      ],
+      swiftSettings: shipped),
+    room("DSQLSink", ["Migrations", "Lanes", "AWS", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
+    room("FullLoad", ["DSQLSink", "PostgresSource", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
+    room(
+      "Verification",
+      ["FullLoad", "DSQLSink", "PostgresSource", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
+    room(
+      "Pipeline",
+      [
+        "Settings", "Lanes", "FullLoad", "DSQLSink", "PostgresSource", "Postgres", "AWS", "Runtime", "Apply",
+        "SQLMapping",
+        "ChangeModel",
+      ]),
+    room("CommandLineArguments", ["ChangeModel"]),
+    room(
+      "Operations",
+      [
+        "Settings", "Pipeline", "FullLoad", "DSQLSink", "PostgresSource", "Postgres", "Runtime", "SQLMapping",
+        "ChangeModel",
+      ]),
+    .executableTarget(
+      name: "penstock",
+      dependencies: [
+        "Operations", "Pipeline", "Verification", "Settings", "FullLoad", "DSQLSink", "PostgresSource", "Postgres",
+        "AWS", "Runtime", "SQLMapping", "ChangeModel", "CommandLineArguments",
+      ],
+      swiftSettings: shipped, linkerSettings: linked),
+
+    // A DSQL to test against; knows nothing of the rooms above it.
+    room("DSQLEmulator", ["AWS", "COpenSSL", "CLibPQ", "CPgQuery", "CPenstockShims"]),
+    .executableTarget(
+      name: "dsql-emulator", dependencies: ["DSQLEmulator", "AWS", "ChangeModel"], swiftSettings: shipped,
+      linkerSettings: linked),
+
+    // Shared by tests, never shipped.
+    .target(name: "CTestKit", path: "Tests/CTestKit"),
+    .target(
+      name: "PenstockTestKit", dependencies: ["CTestKit"], path: "Tests/PenstockTestKit", swiftSettings: strict),
+    .target(
+      name: "ChangeTestKit", dependencies: ["Lanes", "Apply", "SQLMapping", "ChangeModel"], path: "Tests/ChangeTestKit",
+      swiftSettings: strict),
+    tests("PenstockTestKitTests", []),
+    tests("TidyTests", []),
+    tests("ChangeModelTests", ["ChangeModel"]),
+    tests("ApplyTests", ["ChangeTestKit", "Apply", "SQLMapping", "ChangeModel"]),
+    tests("LanesTests", ["ChangeTestKit", "Lanes", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
+    tests("RuntimeTests", ["Runtime"]),
+    tests("PostgresTests", ["Postgres", "Runtime", "ChangeModel"]),
+    tests(
+      "PostgresSourceTests",
+      ["ChangeTestKit", "Pipeline", "PostgresSource", "Postgres", "Apply", "SQLMapping", "ChangeModel"]),
+    tests(
+      "DSQLSinkTests",
+      [
+        "ChangeTestKit", "DSQLSink", "Migrations", "DSQLEmulator", "AWS", "Lanes", "Postgres", "Runtime", "Apply", "SQLMapping",
+        "ChangeModel",
+      ]),
+    tests(
+      "SimulationTests",
+      ["ChangeTestKit", "DSQLSink", "Lanes", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
+    tests("SQLMappingTests", ["SQLMapping", "PostgresSource", "Postgres", "DSQLEmulator", "AWS", "ChangeModel"]),
+    tests("CatalogTests", ["PostgresSource", "Postgres", "SQLMapping", "ChangeModel"]),
+    tests("PenstockCLITests", ["CommandLineArguments"], exclude: ["help.txt"]),
+    tests("SettingsTests", ["Settings", "Runtime", "ChangeModel"], exclude: ["Scenarios"]),
+    tests("AWSTests", ["AWS", "ChangeModel"]),
+    tests("IntegrationTests", ["Runtime"]),
+    tests("DSQLEmulatorTests", ["DSQLEmulator", "CLibPQ", "COpenSSL", "AWS", "ChangeModel"]),
+    tests(
+      "VerificationTests",
+      ["Verification", "DSQLSink", "PostgresSource", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
+    tests("OperationsTests", ["Operations", "Pipeline", "PostgresSource", "ChangeModel"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,38 @@
+/// Rows that foreign keys change beside those a statement reports: they count towards the transaction's limit too.
+extension Relay {
+  private static let rowsChanged = ownStatement(
+    Array(
+      """
+      SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_catalog.pg_stat_xact_user_tables
+      """.utf8))
+
+  /// Whether a statement may change more rows than it reports.
+  private func mayCascade(_ statement: Statement) -> Bool {
+    statement.kind == .write && !statement.isCopy && shared.referee.hasCascades(catalog: shared.catalog.version)
+  }
+
+  /// Runs `body`, which executes a write, and counts what it has changed beyond what it reported.
+  func countingCascades(_ statement: Statement, _ body: () throws(Disconnected) -> Void) throws(Disconnected) {
+    guard mayCascade(statement), rules.phase != .failed else { return try body() }
+    try drain()
+    if isSkipping { return }
+    let before = try countRowsChanged()
+    let reported = rules.rows
+    try body()
+    guard !isSkipping, let before, let after = try countRowsChanged() else { return }
+    let hidden = after - before - (rules.rows - reported)
+    guard hidden > 0, let refusal = rules.add(rows: hidden) else { return }
+    if let completionMark { output.truncate(to: completionMark) }
+    completionMark = nil
+    try abortBackend()
+    fail(refusal)
+  }
+
+  private func countRowsChanged() throws(Disconnected) -> Int? {
+    var exchange = Exchange(isSilent: true)
+    outstanding += Self.ownAnswers
+    try forward(Self.rowsChanged + Frontend.flushMessage)
+    try pump(&exchange)
+    return exchange.error == nil ? exchange.firstValue.flatMap { Int($0) } : nil
+  }
+}

@@ -1,0 +1,53 @@
+/// One statement as the emulator sees it: what it does to a transaction, and what a backend is asked in its place.
+struct Statement: Sendable {
+  enum Kind: Sendable {
+    case begin, commit, rollback
+    /// Reads, or says something about the session.
+    case query
+    /// Reads rows and adds them to the conflict set: `FOR UPDATE`, `FOR KEY SHARE`.
+    case lockingQuery
+    /// Writes rows: they count towards the transaction's limits.
+    case write
+    /// Changes the catalog; GRANT and REVOKE count too.
+    case definition
+  }
+
+  var kind: Kind
+  /// Why DSQL never runs it, whatever the transaction's state.
+  var refusal: ServerError?
+  /// The text for the backend; the client's own text as it was, unless DSQL's words had to be taken out or replaced.
+  var text: [UInt8]
+  /// Whether `text` differs from what the client sent.
+  var isRewritten = false
+  /// The command tag DSQL reports, where the rewritten statement's differs.
+  var tag: String?
+  /// Whether it reads or writes stored rows: only such a statement notices that the catalog has changed.
+  var touchesStorage = false
+  /// Whether the backend's result columns are not part of DSQL's answer.
+  var hidesRows = false
+  /// COPY: its rows do not come with the statement.
+  var isCopy = false
+  /// Accepted inside a transaction block only.
+  var needsBlock = false
+
+  init(_ kind: Kind, text: [UInt8], refusal: ServerError? = nil) {
+    self.kind = kind
+    self.text = text
+    self.refusal = refusal
+  }
+}
+
+/// The statements of one Query or Parse message, or the syntax error in it.
+struct Script: Sendable {
+  var statements: [Statement] = []
+  var syntaxError: ServerError?
+}
+
+extension ServerError {
+  /// `0A000`, DSQL's code for everything it does not have.
+  static func unsupported(_ message: String) -> ServerError { ServerError("0A000", message) }
+  static func unsupportedStatement(_ name: String) -> ServerError { unsupported("unsupported statement: \(name)") }
+  static func unsupportedSetting(_ name: String) -> ServerError {
+    unsupported("setting configuration parameter \"\(name)\" not supported")
+  }
+}

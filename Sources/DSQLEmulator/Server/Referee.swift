@@ -1,0 +1,133 @@
+import CPenstockShims
+import Glibc
+import Synchronization
+
+/// What other sessions may know of one, and ask of it.
+final class SessionHandle: Sendable {
+  private struct State {
+    /// Counts this session's transactions; the current one has this number.
+    var transaction = 0
+    /// The latest transaction that has committed, or is about to.
+    var committed = -1
+    /// The transaction that has lost to another's commit.
+    var doomed = -1
+    var isDefining = false
+  }
+
+  let processID: Int32
+  /// Becomes readable when the session should look at itself.
+  let wakeup: Int32
+  private let state = Mutex(State())
+
+  init(processID: Int32) {
+    self.processID = processID
+    wakeup = penstock_eventfd()
+  }
+  deinit { close(wakeup) }
+
+  var transaction: Int { state.withLock(\.transaction) }
+
+  /// The current transaction is about to commit: who it has stood in the way of has lost.
+  func commits() { state.withLock { $0.committed = $0.transaction } }
+  /// The current transaction is over.
+  func ended() {
+    state.withLock { state in
+      state.transaction += 1
+      state.isDefining = false
+    }
+  }
+  /// The current transaction changes the catalog: writers wait for it, as its work is done behind their backs in DSQL.
+  func defines() { state.withLock { $0.isDefining = true } }
+  var isDefining: Bool { state.withLock(\.isDefining) }
+  func hasCommitted(_ transaction: Int) -> Bool { state.withLock { $0.committed >= transaction } }
+
+  /// Another session commits what this transaction has written too.
+  func doom(_ transaction: Int) {
+    state.withLock { if $0.transaction == transaction { $0.doomed = transaction } }
+    penstock_eventfd_signal(wakeup)
+  }
+  /// Whether the current transaction has been doomed since this was last asked.
+  func takeDoom() -> Bool {
+    state.withLock { state in
+      defer { state.doomed = -1 }
+      return state.doomed == state.transaction
+    }
+  }
+}
+
+/// A transaction that holds what another one wants.
+struct Blocker {
+  let session: SessionHandle
+  let transaction: Int
+}
+
+/// Sees through the backend's locks who stands in whose way; DSQL has no locks, and decides at COMMIT.
+final class Referee: Sendable {
+  private let shared: Mutex<State>
+
+  private struct State {
+    /// Whether a foreign key may change rows beside those a statement names, as of a version of the catalog.
+    var cascades: (catalog: Int, exist: Bool)?
+    var connection: BackendConnection?
+    var sessions: [Int32: SessionHandle] = [:]
+  }
+  private let conninfo: String
+  private let password: String?
+
+  init(conninfo: String, password: String?) {
+    self.conninfo = conninfo
+    self.password = password
+    shared = Mutex(State())
+  }
+
+  func add(_ session: SessionHandle) { shared.withLock { $0.sessions[session.processID] = session } }
+  func remove(_ session: SessionHandle) { shared.withLock { $0.sessions[session.processID] = nil } }
+
+  /// Who holds the locks that a session waits for; `nil` when it waits for none. Sessions that are not this emulator's
+  /// are left out.
+  func blockers(of session: SessionHandle) -> [Blocker]? {
+    shared.withLock { state in
+      let text = ask(&state, Self.question(session.processID)) ?? ""
+      let processIDs = text.split(separator: " ").compactMap { Int32($0) }
+      if processIDs.isEmpty { return nil }
+      return processIDs.compactMap { state.sessions[$0] }.map { Blocker(session: $0, transaction: $0.transaction) }
+    }
+  }
+
+  /// Only locks on rows, keys and definitions say that two transactions overlap. Those on extending a file are none of
+  /// DSQL's, and soon free.
+  private static func question(_ processID: Int32) -> String {
+    """
+    SELECT array_to_string(pg_blocking_pids(pid), ' ') FROM pg_locks WHERE pid = \(processID) AND NOT granted
+    AND locktype IN ('transactionid', 'tuple', 'spectoken', 'relation', 'object') LIMIT 1
+    """
+  }
+
+  /// Whether any foreign key cascades. Asked of the backend once per version of the catalog.
+  func hasCascades(catalog: Int) -> Bool {
+    shared.withLock { state in
+      if let known = state.cascades, known.catalog == catalog { return known.exist }
+      let answer = ask(
+        &state,
+        "SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND (confdeltype <> 'a' AND confdeltype <> 'r' "
+          + "OR confupdtype <> 'a' AND confupdtype <> 'r'))")
+      state.cascades = (catalog, answer == "t")
+      return answer == "t"
+    }
+  }
+
+  /// Forgets what it knows of the catalog: a backend may have been changed behind the emulator.
+  func forgetCatalog() { shared.withLock { $0.cascades = nil } }
+
+  /// Ends the statement that a session waits in.
+  func cancel(_ session: SessionHandle) {
+    shared.withLock { _ = ask(&$0, "SELECT pg_cancel_backend(\(session.processID))") }
+  }
+
+  /// One question to the backend, over a connection that is made when first needed and made anew when lost.
+  private func ask(_ state: inout State, _ sql: String) -> String? {
+    if let connection = state.connection, let answer = try? connection.run(sql) { return answer }
+    state.connection = try? BackendConnection(conninfo: conninfo, password: password, settings: [])
+    return try? state.connection?.run(sql)
+  }
+}

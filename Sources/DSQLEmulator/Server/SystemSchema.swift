@@ -1,0 +1,214 @@
+/// The schema `sys` that DSQL has and a plain PostgreSQL does not, made in the backend's database: jobs, functions, the
+/// user `admin`, and event triggers for the rules that only the catalog can decide.
+enum SystemSchema {
+  /// Makes it, or brings it up to date; several emulators may start at once.
+  static func install(conninfo: String, password: String?) throws(SetupProblem) {
+    do throws(ServerError) {
+      let connection = try BackendConnection(conninfo: conninfo, password: password, settings: [])
+      try connection.run("BEGIN; SET LOCAL client_min_messages = warning; SELECT pg_advisory_xact_lock(46510316)")
+      for part in [roles, jobs, functions, eventTriggers] { try connection.run(part) }
+      try connection.run("COMMIT")
+    } catch {
+      throw SetupProblem("the backend cannot be prepared: \(error.message)")
+    }
+  }
+
+  private static let roles = """
+    DO $$ BEGIN
+      IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'admin') THEN CREATE ROLE admin LOGIN SUPERUSER; END IF;
+    EXCEPTION WHEN unique_violation OR duplicate_object THEN
+      -- An emulator before another database of the cluster was faster.
+    END $$;
+    CREATE SCHEMA IF NOT EXISTS sys;
+    GRANT USAGE ON SCHEMA sys TO PUBLIC;
+    CREATE TABLE IF NOT EXISTS sys.role_mappings (arn text, role_name text, PRIMARY KEY (arn, role_name));
+    CREATE OR REPLACE VIEW sys.iam_pg_role_mappings AS
+      SELECT r.oid AS iam_oid, m.arn, r.oid AS pg_role_oid, m.role_name::name AS pg_role_name,
+             (SELECT oid FROM pg_roles WHERE rolname = 'admin') AS grantor_pg_role_oid
+      FROM sys.role_mappings m JOIN pg_roles r ON r.rolname = m.role_name;
+    GRANT SELECT ON sys.iam_pg_role_mappings TO PUBLIC;
+    CREATE OR REPLACE PROCEDURE sys.iam_grant(role_name text, arn text) LANGUAGE plpgsql AS $$
+    BEGIN
+      PERFORM FROM pg_roles r WHERE r.rolname = iam_grant.role_name;
+      IF NOT FOUND THEN RAISE 'role "%" does not exist', role_name USING ERRCODE = '42704'; END IF;
+      INSERT INTO sys.role_mappings VALUES (iam_grant.arn, iam_grant.role_name) ON CONFLICT DO NOTHING;
+    END $$;
+    CREATE OR REPLACE PROCEDURE sys.iam_revoke(role_name text, arn text) LANGUAGE sql AS $$
+      DELETE FROM sys.role_mappings m WHERE m.arn = iam_revoke.arn AND m.role_name = iam_revoke.role_name
+    $$;
+    """
+
+  private static let jobs = """
+    CREATE TABLE IF NOT EXISTS sys.job_log (
+      job_id text PRIMARY KEY, outcome text NOT NULL, details text, job_type text NOT NULL, class_id oid, object_id oid,
+      object_name text, start_time timestamptz NOT NULL, ends_at timestamptz NOT NULL);
+    CREATE OR REPLACE VIEW sys.jobs AS
+      SELECT job_id,
+             CASE WHEN ends_at > clock_timestamp() THEN 'processing' ELSE outcome END AS status,
+             CASE WHEN ends_at > clock_timestamp() THEN NULL ELSE details END AS details,
+             job_type, class_id, object_id, object_name, start_time,
+             CASE WHEN ends_at > clock_timestamp() THEN start_time ELSE ends_at END AS update_time
+      FROM sys.job_log WHERE ends_at > clock_timestamp() - interval '30 minutes';
+    GRANT SELECT ON sys.jobs TO PUBLIC;
+    CREATE OR REPLACE FUNCTION sys.file_job(type text, outcome text, details text, class oid, object oid, name text)
+      RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+      INSERT INTO sys.job_log
+      SELECT string_agg(substr('abcdefghijklmnopqrstuvwxyz234567', 1 + floor(random() * 32)::int, 1), ''),
+             outcome, details, type, class, object, name, clock_timestamp(),
+             clock_timestamp() + current_setting('dsql_emulator.index_build_ms')::int * interval '1 ms'
+      FROM generate_series(1, 26)
+      RETURNING job_id
+    $$;
+    CREATE OR REPLACE PROCEDURE sys.wait_for_job(IN job_id text, INOUT succeeded boolean DEFAULT NULL)
+      LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    DECLARE job sys.job_log;
+    BEGIN
+      IF wait_for_job.job_id !~ '^[a-z2-7]{26}$' THEN
+        RAISE 'Unable to convert text to UUID' USING ERRCODE = '22P02';
+      END IF;
+      SELECT * INTO job FROM sys.job_log l WHERE l.job_id = wait_for_job.job_id;
+      IF FOUND THEN PERFORM pg_sleep(greatest(0, extract(epoch FROM job.ends_at - clock_timestamp()))); END IF;
+      succeeded := coalesce(job.outcome = 'completed', false);
+    END $$;
+    """
+
+  private static let functions = """
+    CREATE OR REPLACE FUNCTION sys.version() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'PostgreSQL 16'::text $$;
+    CREATE OR REPLACE FUNCTION sys.current_setting(name text, missing_ok boolean DEFAULT false)
+      RETURNS text LANGUAGE sql STABLE AS $$
+      SELECT CASE lower(name) WHEN 'server_version' THEN '16.15' WHEN 'server_version_num' THEN '160015'
+             ELSE pg_catalog.current_setting(name, missing_ok) END
+    $$;
+    CREATE OR REPLACE FUNCTION sys.dsql_major_version() RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT 1 $$;
+    CREATE OR REPLACE FUNCTION sys.current_session_id() RETURNS text LANGUAGE sql STABLE AS
+      $$ SELECT pg_backend_pid()::text $$;
+    CREATE OR REPLACE FUNCTION sys.current_transaction_id() RETURNS text LANGUAGE sql STABLE AS
+      $$ SELECT pg_current_xact_id()::text $$;
+    CREATE OR REPLACE FUNCTION sys.spoil_index(index_id oid) RETURNS void
+      LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+      UPDATE pg_index SET indisvalid = false, indisunique = true WHERE indexrelid = index_id
+    $$;
+    CREATE OR REPLACE FUNCTION sys.create_index(definition text, is_asynchronous boolean)
+      RETURNS TABLE (job_id text) LANGUAGE plpgsql AS $$
+    DECLARE index_id oid; outcome text := 'completed'; details text;
+    BEGIN
+      IF NOT is_asynchronous
+         AND coalesce(current_setting('dsql_emulator.disable_sync_create_index', true), 'on') <> 'off' THEN
+        RAISE 'unsupported mode. please use CREATE INDEX ASYNC.' USING ERRCODE = '0A000';
+      END IF;
+      PERFORM set_config('dsql_emulator.created_index', '', true);
+      BEGIN
+        EXECUTE definition;
+      EXCEPTION WHEN unique_violation THEN
+        IF NOT is_asynchronous THEN RAISE; END IF;
+        outcome := 'failed';
+        details := 'found duplicate key(s) while validating index uniqueness';
+        EXECUTE regexp_replace(definition, '\\munique\\M', '', 'i');
+      END;
+      index_id := nullif(current_setting('dsql_emulator.created_index'), '')::oid;
+      IF NOT is_asynchronous OR index_id IS NULL THEN RETURN; END IF;
+      IF outcome = 'failed' THEN PERFORM sys.spoil_index(index_id); END IF;
+      RETURN QUERY SELECT sys.file_job('INDEX_BUILD', outcome, details, 'pg_class'::regclass, index_id,
+        (SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.oid = index_id));
+    END $$;
+    CREATE OR REPLACE FUNCTION sys.validate_constraint(definition text)
+      RETURNS TABLE (job_id text) LANGUAGE plpgsql AS $$
+    DECLARE outcome text := 'completed'; details text;
+    BEGIN
+      BEGIN
+        EXECUTE definition;
+      EXCEPTION WHEN integrity_constraint_violation THEN
+        outcome := 'failed';
+        details := sqlerrm;
+      END;
+      RETURN QUERY SELECT sys.file_job('VALIDATE_CONSTRAINT', outcome, details, 'pg_class'::regclass, NULL, NULL);
+    END $$;
+    """
+
+  private static let eventTriggers = """
+    CREATE OR REPLACE FUNCTION sys.check_created() RETURNS event_trigger LANGUAGE plpgsql AS $$
+    DECLARE made record; number int; type_name text;
+    BEGIN
+      IF coalesce(current_setting('dsql_emulator.session', true), '') <> 'on' THEN RETURN; END IF;
+      FOR made IN SELECT * FROM pg_event_trigger_ddl_commands() LOOP
+        IF made.object_type = 'index' THEN
+          PERFORM set_config('dsql_emulator.created_index', made.objid::text, true);
+          SELECT format_type(a.atttypid, NULL) INTO type_name
+          FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indexrelid AND a.attnum <= i.indnkeyatts
+          WHERE i.indexrelid = made.objid
+            AND a.atttypid IN ('json'::regtype, 'jsonb'::regtype, 'bytea'::regtype, 'interval'::regtype, 'timetz'::regtype)
+          ORDER BY a.attnum LIMIT 1;
+          IF FOUND THEN RAISE 'datatype % is not supported in a key', type_name USING ERRCODE = '0A000'; END IF;
+          SELECT count(*) INTO number FROM pg_index i
+          WHERE i.indrelid = (SELECT j.indrelid FROM pg_index j WHERE j.indexrelid = made.objid);
+          IF number > 24 THEN
+            RAISE 'more than 24 indexes per table are not allowed' USING ERRCODE = '54000';
+          END IF;
+        ELSIF made.object_type IN ('view', 'sequence') AND made.command_tag IN ('CREATE VIEW', 'CREATE SEQUENCE') THEN
+          SELECT count(*) INTO number FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE c.relkind = CASE made.object_type WHEN 'view' THEN 'v' ELSE 'S' END
+            AND n.nspname NOT IN ('sys', 'information_schema') AND n.nspname !~ '^pg_';
+          IF number > 5000 THEN
+            RAISE '%', CASE made.object_type WHEN 'view' THEN 'creating more than 5000 views not allowed'
+              ELSE 'creating more than 5000 sequences is not allowed' END USING ERRCODE = '54000';
+          END IF;
+        ELSIF made.object_type = 'statistics object' THEN
+          SELECT count(*) INTO number FROM pg_statistic_ext s
+          WHERE s.stxrelid = (SELECT e.stxrelid FROM pg_statistic_ext e WHERE e.oid = made.objid);
+          IF number > 5 THEN
+            RAISE 'more than 5 extended statistics per table are not allowed' USING ERRCODE = '54000';
+          END IF;
+        ELSIF made.object_type = 'table' AND made.command_tag IN ('CREATE TABLE', 'ALTER TABLE') THEN
+          SELECT count(*) INTO number FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE c.relkind = 'r' AND n.nspname NOT IN ('sys', 'information_schema') AND n.nspname !~ '^pg_';
+          IF number > 1000 AND made.command_tag = 'CREATE TABLE' THEN
+            RAISE 'creating more than 1000 tables not allowed' USING ERRCODE = '54000';
+          END IF;
+          SELECT count(*) INTO number FROM pg_attribute
+          WHERE attrelid = made.objid AND attnum > 0 AND NOT attisdropped;
+          IF number > 255 THEN RAISE 'tables can have at most 255 columns' USING ERRCODE = '54011'; END IF;
+          SELECT count(*) INTO number FROM pg_index WHERE indrelid = made.objid;
+          IF number > 24 THEN
+            RAISE 'more than 24 indexes per table are not allowed' USING ERRCODE = '54000';
+          END IF;
+        END IF;
+      END LOOP;
+    END $$;
+    CREATE OR REPLACE FUNCTION sys.check_dropped() RETURNS event_trigger LANGUAGE plpgsql AS $$
+    DECLARE dropped record; key_column text;
+    BEGIN
+      IF coalesce(current_setting('dsql_emulator.session', true), '') <> 'on' THEN RETURN; END IF;
+      IF tg_tag <> 'ALTER TABLE' THEN RETURN; END IF;
+      SELECT * INTO dropped FROM pg_event_trigger_dropped_objects() d
+      WHERE d.object_type = 'table constraint' AND EXISTS (
+        SELECT FROM pg_event_trigger_dropped_objects() i
+        WHERE i.object_type = 'index' AND i.object_name = d.address_names[3])
+        AND current_setting('dsql_emulator.primary_keys', true) LIKE '%|' || d.objid || '|%';
+      IF NOT FOUND THEN RETURN; END IF;
+      SELECT d.address_names[3] INTO key_column FROM pg_event_trigger_dropped_objects() d
+      WHERE d.object_type = 'table column' AND d.original LIMIT 1;
+      IF FOUND THEN RAISE 'cannot drop primary key column %', key_column USING ERRCODE = '0A000'; END IF;
+      RAISE 'unsupported ALTER TABLE DROP CONSTRAINT statement' USING ERRCODE = '0A000';
+    END $$;
+    CREATE OR REPLACE FUNCTION sys.check_before() RETURNS event_trigger LANGUAGE plpgsql AS $$
+    DECLARE number int;
+    BEGIN
+      IF coalesce(current_setting('dsql_emulator.session', true), '') <> 'on' THEN RETURN; END IF;
+      IF tg_tag = 'CREATE SCHEMA' THEN
+        SELECT count(*) INTO number FROM pg_namespace
+        WHERE nspname NOT IN ('sys', 'public', 'information_schema') AND nspname !~ '^pg_';
+        IF number >= 10 THEN RAISE 'more than 10 schemas not allowed' USING ERRCODE = '54000'; END IF;
+      ELSIF tg_tag = 'ALTER TABLE' THEN
+        PERFORM set_config('dsql_emulator.primary_keys',
+          (SELECT '|' || coalesce(string_agg(oid::text, '|'), '') || '|' FROM pg_constraint WHERE contype = 'p'), true);
+      END IF;
+    END $$;
+    DROP EVENT TRIGGER IF EXISTS dsql_emulator_created;
+    CREATE EVENT TRIGGER dsql_emulator_created ON ddl_command_end EXECUTE FUNCTION sys.check_created();
+    DROP EVENT TRIGGER IF EXISTS dsql_emulator_dropped;
+    CREATE EVENT TRIGGER dsql_emulator_dropped ON sql_drop EXECUTE FUNCTION sys.check_dropped();
+    DROP EVENT TRIGGER IF EXISTS dsql_emulator_before;
+    CREATE EVENT TRIGGER dsql_emulator_before ON ddl_command_start EXECUTE FUNCTION sys.check_before();
+    """
+}

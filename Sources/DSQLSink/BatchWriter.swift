@@ -1,0 +1,221 @@
+package import Apply
+package import ChangeModel
+package import Postgres
+internal import Runtime
+internal import SQLMapping
+
+/// What became of one try to write a batch.
+package enum WriteOutcome: Sendable {
+  case committed
+  /// The target says that another transaction got in the way: the same batch may be tried again.
+  case conflict(Failure)
+  /// A unique value is still held by a row that other lanes are about to change, or that comes later.
+  case duplicate(Failure)
+  /// A row to be updated in part is not there.
+  case rowMissing
+  /// The batch is too large for one transaction.
+  case tooLarge(Failure)
+}
+
+/// How a batch is turned into statements.
+package enum WriteMode: Sendable {
+  /// Rows to be updated in part must be there, else nothing is written.
+  case guarded
+  /// Rows to be updated in part may be missing.
+  case plain
+  /// Every row is deleted before it is written, so that unique values can change hands.
+  case replacing
+  /// Only the deletes of `replacing`.
+  case deletesOnly
+  /// Only what may be written twice: rows with a key.
+  case rowsOnly
+  /// Only what may not: rows of tables without a key.
+  case copiesOnly
+}
+
+/// A lane's state row as a transaction leaves it.
+package struct LaneReceipt: Sendable {
+  package var lane: Int
+  /// The last change that the lane now holds; `nil` leaves it and only proves that this instance may write.
+  package var position: StreamPosition?
+  /// Changes written, before folding.
+  package var changes: Int
+
+  package init(lane: Int, position: StreamPosition?, changes: Int) {
+    self.lane = lane
+    self.position = position
+    self.changes = changes
+  }
+}
+
+/// Writes a folded batch and the lanes' positions in one transaction.
+package struct BatchWriter: ~Copyable {
+  private let plans: [TablePlan]
+  private let catalog: StatementCatalog
+  private let identity: WriterIdentity
+  private let isPipelined: Bool
+  private var parameters = ArrayParameters()
+
+  package init(
+    plans: [TablePlan], catalog: StatementCatalog, identity: WriterIdentity, isPipelined: Bool
+  ) {
+    self.plans = plans
+    self.catalog = catalog
+    self.identity = identity
+    self.isPipelined = isPipelined
+  }
+
+  /// Gives back what a large row has taken.
+  package mutating func releaseMemory() { parameters.release(beyond: 1 << 20) }
+
+  /// Writes the batch on an idle session.
+  ///
+  /// - Parameter entries: write only these of the batch's entries.
+  /// - Throws: when the session broke (the outcome is then unknown), when this instance is fenced, or when the
+  ///   target refuses for a reason that no other try changes.
+  package mutating func write(
+    _ batch: borrowing FoldedBatch, entries: [Int]? = nil, receipts: [LaneReceipt], mode: WriteMode,
+    on connection: Connection
+  ) throws(Failure) -> WriteOutcome {
+    let plan = TransactionPlan(batch, entries ?? Array(batch.entries.indices), plans, catalog, mode)
+    var flight = try Flight(connection, isPipelined: isPipelined)
+    try flight.send(.begin, "BEGIN")
+    var removed: [Int: Int] = [:]
+    if !plan.bagRemovals.isEmpty {
+      if let failed = try removeBags(plan.bagRemovals, batch, &flight, &removed) {
+        return try judge(failed.0, failed.1, plan, receipts, on: connection)
+      }
+      Failpoint.reach(.bagsRemoved)
+      flight = try Flight(connection, isPipelined: isPipelined)
+      try restoreBags(removed, batch, &flight)
+    }
+    for (index, planned) in plan.statements.enumerated() {
+      parameters.fill(planned, batch, plans[Int(planned.table)])
+      let count = planned.statement.statement.parameters.count
+      let arrays = unsafe parameters.finish(columns: count)
+      try unsafe send(.statement(index), planned.statement, arrays, rows: planned.entries.count, &flight)
+    }
+    for receipt in receipts { try sendReceipt(receipt, &flight) }
+    Failpoint.reach(.batchDeparts)
+    try flight.send(.commit, "COMMIT")
+    try flight.depart()
+    Failpoint.reach(.batchSent)
+    let steps = flight.steps
+    switch try flight.finish() {
+    case .failed(let step, let failure): return try judge(step, failure, plan, receipts, on: connection)
+    case .done(let affected):
+      for (step, rows) in zip(steps, affected) where step == .state && rows != 1 { throw identity.fenced }
+      Failpoint.reach(.batchCommitted)
+      return .committed
+    }
+  }
+
+  private func send(
+    _ step: Flight.Step, _ named: NamedStatement, _ arrays: [ParameterBytes], rows: Int, _ flight: inout Flight
+  ) throws(Failure) {
+    guard named.statement.takesRowCount else { return try unsafe flight.send(step, named, arrays) }
+    var count = Int64(rows).bigEndian
+    let result: Result<Void, Failure> = unsafe withUnsafeBytes(of: &count) { count in
+      Result { () throws(Failure) in try unsafe flight.send(step, named, arrays + [count]) }
+    }
+    try result.get()
+  }
+
+  private func sendReceipt(_ receipt: LaneReceipt, _ flight: inout Flight) throws(Failure) {
+    try flight.sendText(
+      .state, name: "lane_position",
+      sql: """
+        UPDATE penstock.lane SET position=coalesce($1::text, position), changes=changes+$2::bigint, \
+        fence=1/((epoch=$3::bigint AND position IS DISTINCT FROM $1::text)::int) \
+        WHERE pipeline=$4 AND stream='main' AND lane=$5::int
+        """,
+      [
+        receipt.position?.description, String(receipt.changes), String(identity.epoch), identity.pipeline,
+        String(receipt.lane),
+      ])
+  }
+
+  /// Deletes every copy of the rows that lose some, in a flight of their own, since the number of copies decides
+  /// how many are written back.
+  private mutating func removeBags(
+    _ entries: [Int], _ batch: borrowing FoldedBatch, _ flight: inout Flight, _ removed: inout [Int: Int]
+  ) throws(Failure) -> (Flight.Step, Failure)? {
+    for index in entries {
+      let entry = batch.entries[index]
+      let named = catalog.delete(entry.table)
+      let columns = plans[Int(entry.table)].mapping.columns.count
+      let fields = unsafe imageFields(batch.row(of: entry), columns: columns)
+      try unsafe flight.send(.statement(index), named, fields)
+    }
+    let steps = flight.steps
+    switch try flight.finish() {
+    case .failed(let step, let failure): return (step, failure)
+    case .done(let affected):
+      for (step, rows) in zip(steps, affected) {
+        if case .statement(let index) = step { removed[index] = rows }
+      }
+      return nil
+    }
+  }
+
+  /// Writes back the copies that stay.
+  private mutating func restoreBags(
+    _ removed: [Int: Int], _ batch: borrowing FoldedBatch, _ flight: inout Flight
+  ) throws(Failure) {
+    for (index, copies) in removed.sorted(by: { $0.key < $1.key }) {
+      let entry = batch.entries[index]
+      let kept = copies + entry.copies
+      guard kept > 0 else { continue }
+      let named = catalog.upsert(entry.table)
+      let columns = plans[Int(entry.table)].mapping.columns.count
+      parameters.begin(elementTypes: named.statement.parameters.map(\.elementOID))
+      for _ in 0..<kept { unsafe parameters.append(row: batch.row(of: entry), columns: columns) }
+      let arrays = unsafe parameters.finish(columns: columns)
+      try unsafe flight.send(.statement(index), named, arrays)
+    }
+  }
+
+  /// What a failed step means. The session is taken out of its aborted transaction.
+  private func judge(
+    _ step: Flight.Step, _ failure: Failure, _ plan: TransactionPlan, _ receipts: [LaneReceipt],
+    on connection: Connection
+  ) throws(Failure) -> WriteOutcome {
+    if connection.isInTransaction { try connection.query("ROLLBACK") }
+    switch (failure.state, step) {
+    case (SQLState("22012"), .state): return try judgeFence(receipts, on: connection)
+    case (SQLState("22012"), .statement(let index)) where plan.role(index) == .presenceGuard:
+      return .rowMissing
+    case (SQLState("40001"), _), (SQLState("40P01"), _): return .conflict(failure)
+    case (SQLState("23505"), _): return .duplicate(failure)
+    case (SQLState("54000"), _): return .tooLarge(failure)
+    default:
+      var failure = failure
+      if case .statement(let index) = step, plan.statements.indices.contains(index) {
+        let mapping = plans[Int(plan.statements[index].table)].mapping
+        failure.location = "\(mapping.target), \(plan.statements[index].entries.count) rows; \(failure.location)"
+      }
+      throw failure
+    }
+  }
+
+  /// The state row refused: either another instance has it, or an earlier try, whose answer was lost, committed
+  /// only after we had looked.
+  private func judgeFence(_ receipts: [LaneReceipt], on connection: Connection) throws(Failure) -> WriteOutcome {
+    guard let receipt = receipts.last(where: { $0.position != nil }), let position = receipt.position else {
+      throw identity.fenced
+    }
+    let reached = try StateStore(pipeline: identity.pipeline).lanePosition(receipt.lane, identity, connection)
+    if reached == position { return .committed }
+    throw identity.fenced
+  }
+}
+
+/// The values of a whole row as single parameters: a NULL has no base.
+private func imageFields(_ row: UnsafeRawBufferPointer, columns: Int) -> [ParameterBytes] {
+  guard let offsets = unsafe WireRow.fieldOffsets(row, columns: columns) else { return unsafe [] }
+  return unsafe offsets.map { offset in
+    let field = unsafe WireRow.field(row, at: offset)
+    if unsafe row.bigEndian(at: offset, as: Int32.self) < 0 { return unsafe ParameterBytes(start: nil, count: 0) }
+    return unsafe ParameterBytes(rebasing: field[4...])
+  }
+}

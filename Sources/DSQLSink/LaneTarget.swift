@@ -1,0 +1,95 @@
+package import Apply
+package import ChangeModel
+internal import Postgres
+internal import Lanes
+package import Runtime
+internal import SQLMapping
+
+/// What a lane writes to: the target's database, or a model of it in a simulation.
+package protocol LaneTarget: AnyObject {
+  /// Runs `work`, again after failures that may pass, within the retry budget.
+  ///
+  /// - Parameter work: must be safe to repeat: it finds out itself what an earlier try has done.
+  func retrying<Result>(_ what: String, _ work: () throws(Failure) -> Result) throws(Failure) -> Result
+
+  /// Tries once to write these of the batch's entries (`nil` for all) and the receipts in one transaction.
+  ///
+  /// - Throws: `fenced` when another instance owns the pipeline; a failure that lost the connection leaves the outcome
+  ///   unknown.
+  func write(
+    _ batch: borrowing FoldedBatch, entries: [Int]?, receipts: [LaneReceipt], mode: WriteMode
+  ) throws(Failure) -> WriteOutcome
+
+  /// What a lane has committed.
+  /// - Throws: `fenced` when another instance owns the pipeline.
+  func position(of lane: Int) throws(Failure) -> StreamPosition
+
+  /// Removes all rows of a table; may be called again after it broke off.
+  /// - Throws: `fenced` when another instance owns the pipeline.
+  func empty(_ table: UInt32) throws(Failure)
+
+  /// Closes what has grown too old; for idle times.
+  func closeIfWornOut()
+
+  /// Gives back what a large batch has taken.
+  func releaseMemory()
+}
+
+/// A lane's session with the target's database.
+package final class SessionTarget: LaneTarget {
+  private let context: LaneContext
+  private let session: SinkSession
+  private let state: StateStore
+  private var writer: BatchWriter
+
+  package init(context: LaneContext, log: Log) {
+    self.context = context
+    session = SinkSession(context.options, interrupt: context.group.cutSignal, end: context.group.endSignal, log: log)
+    state = StateStore(pipeline: context.identity.pipeline)
+    writer = BatchWriter(
+      plans: context.plans, catalog: StatementCatalog(context.plans, format: context.format),
+      identity: context.identity, isPipelined: context.options.isPipelined)
+  }
+
+  package func retrying<Result>(
+    _ what: String, _ work: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try session.retrying(what) { _ throws(Failure) in try work() }
+  }
+
+  package func write(
+    _ batch: borrowing FoldedBatch, entries: [Int]?, receipts: [LaneReceipt], mode: WriteMode
+  ) throws(Failure) -> WriteOutcome {
+    try writer.write(batch, entries: entries, receipts: receipts, mode: mode, on: session.connection())
+  }
+
+  package func position(of lane: Int) throws(Failure) -> StreamPosition {
+    try state.lanePosition(lane, context.identity, session.connection())
+  }
+
+  package func closeIfWornOut() { session.closeIfWornOut() }
+
+  /// libpq keeps the memory of its largest message for as long as the session lives.
+  package func releaseMemory() {
+    session.discard()
+    writer.releaseMemory()
+  }
+
+  /// By TRUNCATE where there is one, else in slices that fit a transaction. Each proves first that this instance
+  /// still owns the pipeline.
+  package func empty(_ table: UInt32) throws(Failure) {
+    let mapping = context.plans[Int(table)].mapping
+    let connection = try session.connection()
+    var gone = 1
+    while gone > 0 {
+      try state.owning(context.identity, connection) { () throws(Failure) in
+        if context.options.dialect == .postgres {
+          try connection.query("TRUNCATE \(mapping.target.quoted)")
+          gone = 0
+        } else {
+          gone = try TargetTables.removeRows(of: mapping, atMost: context.options.envelope.rowsMax, connection)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,231 @@
+package import Apply
+package import ChangeModel
+package import Lanes
+package import Runtime
+package import SQLMapping
+
+/// What all lanes of a run share.
+package struct LaneContext: Sendable {
+  package var options: SinkOptions
+  package var identity: WriterIdentity
+  package var plans: [TablePlan]
+  package var format: WireFormat
+  package var group: LaneGroup
+  package var sourceRows: any SourceRows
+  package var progress: ApplyProgress
+  package var log: Log
+  /// Keep source transactions whole: end batches where they end.
+  package var keepsTransactions: Bool
+
+  package init(
+    options: SinkOptions, identity: WriterIdentity, plans: [TablePlan], format: WireFormat, group: LaneGroup,
+    sourceRows: any SourceRows, progress: ApplyProgress, log: Log, keepsTransactions: Bool
+  ) {
+    self.options = options
+    self.identity = identity
+    self.plans = plans
+    self.format = format
+    self.group = group
+    self.sourceRows = sourceRows
+    self.progress = progress
+    self.log = log
+    self.keepsTransactions = keepsTransactions
+  }
+}
+
+/// One lane: takes what waits in its queue, folds it, and commits it with its position; then again.
+///
+/// Runs on a thread of its own. While a transaction is in flight the next batch gathers in the queue, so a quiet
+/// stream is written at once and a busy one in large batches.
+package final class LaneWorker {
+  let lane: Int
+  let context: LaneContext
+  let target: any LaneTarget
+  private var batch: FoldedBatch
+  /// Whether a session broke before it told what became of a batch, and nothing has shown it since.
+  private var isUnknown = false
+  let log: Log
+
+  /// - Parameter target: by default a session of its own with the target's database.
+  package init(lane: Int, context: LaneContext, target: (any LaneTarget)? = nil) {
+    self.lane = lane
+    self.context = context
+    log = context.log.named("lane \(lane)")
+    self.target = target ?? SessionTarget(context: context, log: log)
+    batch = FoldedBatch(envelope: context.options.envelope)
+  }
+
+  /// Works until the group stops. A failure stops the group.
+  package func run() {
+    defer { context.group.laneEnded() }
+    do throws(Failure) {
+      try work()
+    } catch {
+      context.group.fail(error)
+    }
+  }
+
+  private func work() throws(Failure) {
+    let wakeup = context.group.laneWakeups[lane]
+    while true {
+      wakeup.clear()
+      switch try turn() {
+      case .stopped: return
+      case .worked: break
+      case .idle:
+        wakeup.wait(for: .seconds(20))
+        target.closeIfWornOut()
+      }
+    }
+  }
+
+  /// What one turn came to.
+  package enum Turn: Sendable { case worked, idle, stopped }
+
+  /// Does the next piece of work there is, without waiting for any.
+  package func turn() throws(Failure) -> Turn {
+    switch context.group.next(for: lane) {
+    case .stop: return .stopped
+    case .idle: return .idle
+    case .barrier(let barrier):
+      try perform(barrier)
+      context.group.finishBarrier()
+    case .apply(let segments, let first):
+      try apply(segments, first)
+      releaseLargeBatch()
+    }
+    return .worked
+  }
+
+  /// Writes one batch from the head of the queue.
+  private func apply(_ segments: [ChangeSegment], _ first: Int) throws(Failure) {
+    var rowsMax = Int.max
+    var backoff = Backoff(
+      .init(initialDelay: .milliseconds(5), maxDelay: .seconds(2), maxElapsed: context.options.retry.maxElapsed))
+    while true {
+      fill(segments, first, rowsMax)
+      let receipt = LaneReceipt(lane: lane, position: batch.position, changes: batch.changeCount)
+      var outcome = try commit(batch, [receipt], .guarded)
+      if case .rowMissing = outcome {
+        try completePatches(in: &batch)
+        outcome = try commit(batch, [receipt], .plain)
+      }
+      switch outcome {
+      case .committed:
+        context.progress.count(changes: batch.changeCount, rows: batch.rowCount)
+        return context.group.finish(lane, changes: batch.changeCount)
+      case .duplicate(let failure):
+        context.group.finish(lane, changes: 0)
+        return try replaySerially(failure)
+      case .tooLarge(let failure):
+        guard batch.rowCount > 1 else { throw tooLarge(failure) }
+        rowsMax = max(1, batch.rowCount / 2)
+      case .conflict(let failure):
+        context.progress.countConflict()
+        guard let delay = backoff.next(now: monotonicNow(), random: .random(in: 0..<1)) else { throw failure }
+        if backoff.attempts > 3 { rowsMax = max(1, batch.rowCount / 2) }
+        pause(delay)
+      case .rowMissing: break
+      }
+      if context.group.isStopping { return context.group.finish(lane, changes: 0) }
+    }
+  }
+
+  private func releaseLargeBatch() {
+    guard batch.byteCount > 4 << 20 else { return }
+    target.releaseMemory()
+    batch.removeAll()
+  }
+
+  private func tooLarge(_ failure: Failure) -> Failure {
+    var failure = failure
+    if let entry = batch.entries.first {
+      failure.location = "\(context.plans[Int(entry.table)].mapping.target), one row at \(batch.position)"
+    }
+    failure.hint = "The target can't hold this row. Make it smaller at the source or leave the table out."
+    return failure
+  }
+
+  func pause(_ delay: Duration) { context.group.endSignal.wait(for: delay) }
+
+  private func fill(_ segments: [ChangeSegment], _ first: Int, _ rowsMax: Int) {
+    batch.removeAll()
+    var first = first
+    for segment in segments {
+      for index in first..<segment.changes.count {
+        let change = segment.changes[index]
+        if context.keepsTransactions, !batch.isEmpty, batch.position.commitLSN != change.position.commitLSN,
+          !fits(transactionAt: change.position.commitLSN, segments, rowsMax)
+        {
+          return
+        }
+        if !batch.add(change, of: segment, rowsMax: rowsMax) { return }
+      }
+      first = 0
+    }
+  }
+
+  /// Whether the whole transaction has a place in the batch; one that never fits is split, and counted.
+  private func fits(transactionAt commitLSN: LSN, _ segments: [ChangeSegment], _ rowsMax: Int) -> Bool {
+    let count = segments.reduce(0) { $0 + $1.changes.count { $0.position.commitLSN == commitLSN } }
+    return batch.rowCount + count <= min(rowsMax, context.options.envelope.rowsMax)
+  }
+
+  // MARK: Committing
+
+  /// Writes the batch, finding out what became of it when the session breaks on the way.
+  func commit(
+    _ batch: borrowing FoldedBatch, _ receipts: [LaneReceipt], _ mode: WriteMode, entries: [Int]? = nil
+  ) throws(Failure) -> WriteOutcome {
+    try target.retrying("writing to the target") { () throws(Failure) in
+      if isUnknown, let last = receipts.last, let position = last.position {
+        let reached = try target.position(of: last.lane)
+        if reached >= position {
+          isUnknown = reached > position
+          return .committed
+        }
+      }
+      let wasUnknown = isUnknown
+      isUnknown = true
+      let outcome = try target.write(batch, entries: entries, receipts: receipts, mode: mode)
+      // Without locks, what got in the way of this try may be the lost one itself.
+      if case .committed = outcome { isUnknown = false } else { isUnknown = wasUnknown }
+      return outcome
+    }
+  }
+
+  /// Fetches from the source the rows of which only parts are known. A row that is gone there stays a patch: it finds
+  /// its row or it finds none, and a later change removes it.
+  func completePatches(in batch: inout FoldedBatch) throws(Failure) {
+    var patches: [UInt32: [Int]] = [:]
+    for index in batch.entries.indices where batch.entries[index].kind == .patch {
+      patches[batch.entries[index].table, default: []].append(index)
+    }
+    for (table, indexes) in patches {
+      let plan = context.plans[Int(table)]
+      var keys: [[UInt8]] = []
+      for index in indexes { unsafe keys.append(plan.keyFields(of: batch.row(of: batch.entries[index]))) }
+      let rows = try fetch(plan, keys)
+      for (index, row) in zip(indexes, rows) {
+        guard let row else { continue }
+        unsafe row.withUnsafeBytes { unsafe batch.rewrite(index, as: .upsert, row: $0) }
+      }
+      Failpoint.reach(.rowsRefetched)
+      log.info("\(plan.mapping.source.name): read \(indexes.count) rows again whose unchanged columns were missing")
+    }
+  }
+
+  private func fetch(_ plan: TablePlan, _ keys: [[UInt8]]) throws(Failure) -> [[UInt8]?] {
+    var backoff = Backoff(context.options.retry)
+    while true {
+      do throws(Failure) {
+        return try context.sourceRows.fetch(plan, keys: keys)
+      } catch {
+        guard error.isTransient, !context.group.isStopping,
+          let delay = backoff.next(now: monotonicNow(), random: .random(in: 0..<1))
+        else { throw error }
+        pause(delay)
+      }
+    }
+  }
+}

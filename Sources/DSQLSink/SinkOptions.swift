@@ -1,0 +1,48 @@
+package import Apply
+package import ChangeModel
+package import Postgres
+package import Runtime
+package import SQLMapping
+
+/// How the sink is reached and what it may be asked to do: everything a writer needs to know.
+package struct SinkOptions: Sendable {
+  package var dialect: SinkDialect
+  package var connection: ConnectionSettings
+  package var envelope: Envelope
+  /// The longest life of a session; each one gets up to a tenth less, so that they do not all end at once.
+  package var connectionLifetime: Duration
+  package var retry: Backoff.Limits
+  /// Send a whole transaction without waiting in between; off, each statement waits for its answer.
+  package var isPipelined: Bool
+
+  package init(
+    dialect: SinkDialect, connection: ConnectionSettings, envelope: Envelope, connectionLifetime: Duration,
+    retry: Backoff.Limits, isPipelined: Bool
+  ) {
+    self.dialect = dialect
+    self.connection = connection
+    self.envelope = envelope
+    self.connectionLifetime = connectionLifetime
+    self.retry = retry
+    self.isPipelined = isPipelined
+  }
+}
+
+/// Which run of which pipeline writes: every transaction proves it.
+package struct WriterIdentity: Hashable, Sendable {
+  package var pipeline: String
+  /// The epoch this instance has taken; an older one may write no more.
+  package var epoch: Int64
+
+  package init(pipeline: String, epoch: Int64) {
+    self.pipeline = pipeline
+    self.epoch = epoch
+  }
+
+  /// What an instance says that finds a newer epoch.
+  package var fenced: Failure {
+    Failure(
+      .fenced, "another instance has taken over pipeline \"\(pipeline)\"", location: "epoch \(epoch)",
+      hint: "Only one instance may run a pipeline. This one has stopped and writes nothing more.")
+  }
+}

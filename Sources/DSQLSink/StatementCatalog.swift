@@ -1,0 +1,58 @@
+package import Apply
+internal import ChangeModel
+package import SQLMapping
+
+/// A statement with the name under which a session prepares it.
+package struct NamedStatement: Sendable {
+  package var name: String
+  package var statement: Statement
+
+  /// Parameter types for Parse, so that the server need not guess.
+  package var types: [UInt32] {
+    statement.parameters.map(\.typeOID) + (statement.takesRowCount ? [20] : [])
+  }
+}
+
+/// All statements for the planned tables, made once per table and column mask.
+package final class StatementCatalog {
+  private let texts: [StatementTexts]
+  private var masked: [MaskKey: NamedStatement] = [:]
+
+  private struct MaskKey: Hashable {
+    var table: UInt32
+    var present: [Int]
+  }
+
+  /// - Parameter format: how the rows travel that these statements take.
+  package init(_ plans: [TablePlan], format: WireFormat) {
+    texts = plans.map { StatementTexts($0.mapping, format: format) }
+  }
+
+  package func insert(_ table: UInt32) -> NamedStatement {
+    NamedStatement(name: "insert_\(table)", statement: texts[Int(table)].insert)
+  }
+
+  package func upsert(_ table: UInt32) -> NamedStatement {
+    NamedStatement(name: "upsert_\(table)", statement: texts[Int(table)].upsert)
+  }
+
+  package func delete(_ table: UInt32) -> NamedStatement {
+    NamedStatement(name: "delete_\(table)", statement: texts[Int(table)].delete)
+  }
+
+  package func presenceGuard(_ table: UInt32) -> NamedStatement {
+    NamedStatement(name: "guard_\(table)", statement: texts[Int(table)].presenceGuard)
+  }
+
+  /// The update of the columns at these indexes; `nil` when none of them is outside the key.
+  package func patch(_ table: UInt32, present: [Int]) -> NamedStatement? {
+    let key = MaskKey(table: table, present: present)
+    if let known = masked[key] { return known }
+    let text = texts[Int(table)]
+    if present.allSatisfy(text.mapping.key.contains) { return nil }
+    let named = NamedStatement(
+      name: "patch_\(table)_\(masked.count)", statement: text.maskedUpdate(present: present))
+    masked[key] = named
+    return named
+  }
+}

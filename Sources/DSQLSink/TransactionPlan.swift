@@ -1,0 +1,110 @@
+internal import Apply
+internal import ChangeModel
+internal import SQLMapping
+
+/// One statement of a transaction and the batch's entries that it writes.
+struct PlannedStatement {
+  enum Role { case delete, upsert, presenceGuard, patch, bagDelete, bagInsert }
+
+  var role: Role
+  var table: UInt32
+  var statement: NamedStatement
+  /// Indexes in the batch's entries.
+  var entries: [Int]
+}
+
+/// The statements that write a folded batch, in the order that frees keys and unique values before they are taken:
+/// deletes, upserts, then updates of parts of rows, each behind a guard that their rows are there.
+struct TransactionPlan {
+  var statements: [PlannedStatement] = []
+  /// Entries that remove copies from tables without a key: their deletes come first, in a flight of their own.
+  var bagRemovals: [Int] = []
+
+  init(
+    _ batch: borrowing FoldedBatch, _ indexes: [Int], _ plans: [TablePlan], _ catalog: StatementCatalog,
+    _ mode: WriteMode
+  ) {
+    var deletes: [UInt32: [Int]] = [:]
+    var upserts: [UInt32: [Int]] = [:]
+    var inserts: [UInt32: [Int]] = [:]
+    var patches: [UInt32: [[Int]: [Int]]] = [:]
+    for index in indexes {
+      let entry = batch.entries[index]
+      let isCopies = entry.kind == .add || entry.kind == .remove
+      if mode == .copiesOnly && !isCopies || mode == .rowsOnly && isCopies { continue }
+      switch entry.kind {
+      case .delete: deletes[entry.table, default: []].append(index)
+      case .upsert:
+        if mode != .deletesOnly { upserts[entry.table, default: []].append(index) }
+        if mode == .replacing || mode == .deletesOnly { deletes[entry.table, default: []].append(index) }
+      case .patch where mode == .deletesOnly: break
+      case .patch:
+        let present = unsafe presentColumns(batch.row(of: entry), plans[Int(entry.table)].mapping.columns.count)
+        patches[entry.table, default: [:]][present, default: []].append(index)
+      case .add, .remove:
+        if mode == .deletesOnly { break }
+        if entry.copies > 0 { inserts[entry.table, default: []].append(index) }
+        if entry.copies < 0 { bagRemovals.append(index) }
+      }
+    }
+    func add(_ role: PlannedStatement.Role, _ statement: (UInt32) -> NamedStatement, _ groups: [UInt32: [Int]]) {
+      for (table, entries) in groups.sorted(by: { $0.key < $1.key }) {
+        statements.append(PlannedStatement(role: role, table: table, statement: statement(table), entries: entries))
+      }
+    }
+    add(.delete, catalog.delete, deletes)
+    add(.upsert, catalog.upsert, upserts)
+    add(.bagInsert, catalog.upsert, inserts)
+    for (table, masks) in patches.sorted(by: { $0.key < $1.key }) {
+      if mode == .guarded { add(.presenceGuard, catalog.presenceGuard, [table: masks.values.flatMap(\.self)]) }
+      for (present, entries) in masks {
+        if let statement = catalog.patch(table, present: present) {
+          statements.append(
+            PlannedStatement(role: .patch, table: table, statement: statement, entries: entries))
+        }
+      }
+    }
+  }
+}
+
+extension TransactionPlan {
+  /// What the statement at `index` does; `nil` for a step that was not planned.
+  func role(_ index: Int) -> PlannedStatement.Role? {
+    statements.indices.contains(index) ? statements[index].role : nil
+  }
+}
+
+/// Indexes of the columns that a row gives: all but the unchanged ones.
+private func presentColumns(_ row: UnsafeRawBufferPointer, _ count: Int) -> [Int] {
+  guard let offsets = unsafe WireRow.fieldOffsets(row, columns: count) else { return [] }
+  return offsets.indices.filter { column in
+    unsafe row.bigEndian(at: offsets[column], as: Int32.self) != WireRow.unchanged
+  }
+}
+
+extension ArrayParameters {
+  /// Fills the statement's arrays from the batch's rows.
+  mutating func fill(_ planned: PlannedStatement, _ batch: borrowing FoldedBatch, _ plan: TablePlan) {
+    let parameters = planned.statement.statement.parameters
+    begin(elementTypes: parameters.map(\.elementOID))
+    let columns = plan.mapping.columns.count
+    for index in planned.entries {
+      let entry = batch.entries[index]
+      let row = unsafe batch.row(of: entry)
+      switch planned.role {
+      case .upsert: unsafe append(row: row, columns: columns)
+      case .bagInsert:
+        for _ in 0..<entry.copies { unsafe append(row: row, columns: columns) }
+      case .delete where entry.kind == .delete:
+        // A delete's row is its key, in parameter order.
+        unsafe append(row: row, columns: parameters.count)
+      case .delete, .presenceGuard, .patch, .bagDelete:
+        let offsets = unsafe WireRow.fieldOffsets(row, columns: columns) ?? []
+        for (slot, parameter) in parameters.enumerated() where parameter.column < offsets.count {
+          unsafe append(WireRow.field(row, at: offsets[parameter.column]), to: slot)
+        }
+        endRow()
+      }
+    }
+  }
+}

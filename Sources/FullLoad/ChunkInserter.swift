@@ -1,0 +1,237 @@
+internal import Apply
+internal import ChangeModel
+internal import DSQLSink
+internal import Postgres
+internal import Runtime
+internal import SQLMapping
+
+/// Loads a chunk in transactions that fit the envelope: rows as arrays into one INSERT, the chunk's mark beside it.
+///
+/// Two batches at a time: while one is on its way to the target, the next gathers from the source. The mark counts the
+/// chunk's committed rows, so after a lost answer it tells which of the two it was.
+final class ChunkInserter {
+  private let context: LoadContext
+  private let catalog: StatementCatalog
+  /// What writes the current chunk's rows.
+  private var statement: NamedStatement
+  private var filling = Batch()
+  private var flying = Batch()
+  private var isFlying = false
+  /// The transaction of `flying` while its answers are outstanding.
+  private var flight: Flight?
+
+  /// Rows gathered for one transaction.
+  private final class Batch {
+    var parameters = ArrayParameters()
+    var bytes = 0
+    /// The chunk's rows up to and with this batch.
+    var rowsThrough = 0
+    var isLast = false
+  }
+
+  init(_ context: LoadContext) {
+    self.context = context
+    catalog = StatementCatalog(context.plans, format: .binary)
+    statement = catalog.insert(0)
+  }
+
+  /// Loads a whole chunk; what an earlier try has committed is written again over itself, or passed over where rows
+  /// have no key.
+  /// - Parameters:
+  ///   - rowsMax: a tighter bound on a transaction's rows.
+  ///   - overwrites: rows may be there already. A plain INSERT, for rows that are not, costs the target less.
+  func load(
+    _ chunk: Chunk, _ reader: ChunkReader, _ session: SinkSession, rowsMax: Int, overwrites: Bool
+  ) throws(Failure) -> Int {
+    let plan = context.plans[chunk.table]
+    statement = overwrites ? catalog.upsert(plan.index) : catalog.insert(plan.index)
+    isFlying = false
+    flight = nil
+    var skipped = 0
+    let marked = try session.retrying("reading the chunk's mark") { connection throws(Failure) in
+      try context.ledger.progress(chunk, source: plan.mapping.source.name, connection).rows
+    }
+    if plan.mapping.isKeyless { skipped = marked } else if marked > 0 { try restart(chunk, plan, session) }
+    let source = try reader.open(chunk, plan, .binary)
+    do throws(Failure) {
+      return try transfer(chunk, plan, source, session, rowsMax: rowsMax, skipping: skipped)
+    } catch {
+      reader.discard()
+      throw error
+    }
+  }
+
+  /// Sets the mark of an earlier try back, which counted rows that may not be the same ones now.
+  private func restart(_ chunk: Chunk, _ plan: TablePlan, _ session: SinkSession) throws(Failure) {
+    let mark = context.ledger.markParameters(
+      chunk, source: plan.mapping.source.name, isDone: false, rows: 0, epoch: context.identity.epoch)
+    do throws(Failure) {
+      let set = try session.retrying("setting the chunk's mark") { connection throws(Failure) in
+        try connection.query(ChunkLedger.markSQL, mark).affected
+      }
+      if set != 1 { throw context.identity.fenced }
+    } catch {
+      throw error.state == SQLState("22012") ? context.identity.fenced : error
+    }
+  }
+
+  private func transfer(
+    _ chunk: Chunk, _ plan: TablePlan, _ source: Connection, _ session: SinkSession, rowsMax: Int, skipping: Int
+  ) throws(Failure) -> Int {
+    var rows = BinaryCopyRows()
+    var total = 0
+    let envelope = context.options.envelope
+    let needsConversion = plan.mapping.columns.contains { $0.conversion != .none }
+    var converted = ByteBuffer(capacity: 1024)
+    begin(plan)
+    while let message = try source.nextCopyRow() {
+      let step: Result<Void, Failure> = unsafe message.bytes.withUnsafeBytes { bytes in
+        Result { () throws(Failure) in
+          guard var row = try unsafe rows.row(in: bytes, columns: plan.mapping.columns.count) else { return }
+          total += 1
+          if total <= skipping { return }
+          if needsConversion {
+            try unsafe convert(row, plan, into: &converted)
+            unsafe row = converted.bytes
+          }
+          let count = filling.parameters.rowCount
+          if count >= rowsMax || !envelope.admits(row.count, rows: count, total: filling.bytes) {
+            if count == 0 { throw tooLarge(row.count, plan) }
+            try send(chunk, plan, session, rowsThrough: total - 1, isLast: false)
+          }
+          unsafe filling.parameters.append(row: row, columns: plan.mapping.columns.count)
+          filling.bytes += row.count
+        }
+      }
+      try step.get()
+    }
+    try send(chunk, plan, session, rowsThrough: total, isLast: true)
+    try land(chunk, plan, session)
+    return total
+  }
+
+  /// Gives back what large rows have taken.
+  func releaseMemory() {
+    filling.parameters.release(beyond: 1 << 20)
+    flying.parameters.release(beyond: 1 << 20)
+  }
+
+  private func begin(_ plan: TablePlan) {
+    filling.parameters.begin(elementTypes: statement.statement.parameters.map(\.elementOID))
+    filling.bytes = 0
+  }
+
+  private func convert(
+    _ row: UnsafeRawBufferPointer, _ plan: TablePlan, into out: inout ByteBuffer
+  ) throws(Failure) {
+    out.removeAll(keeping: 1 << 20)
+    guard let offsets = unsafe WireRow.fieldOffsets(row, columns: plan.mapping.columns.count) else {
+      throw Failure(.source, "a COPY row is malformed", location: "\(plan.mapping.source.name)")
+    }
+    for (column, offset) in offsets.enumerated() {
+      let field = unsafe WireRow.field(row, at: offset)
+      let conversion = plan.mapping.columns[column].conversion
+      let isNull = unsafe row.bigEndian(at: offset, as: Int32.self) < 0
+      if conversion == .none || isNull {
+        unsafe out.append(field)
+      } else {
+        let value = unsafe UnsafeRawBufferPointer(rebasing: field[4...])
+        try unsafe appendConverted(value, conversion, plan.mapping, column, to: &out)
+      }
+    }
+  }
+
+  private func tooLarge(_ bytes: Int, _ plan: TablePlan) -> Failure {
+    Failure(
+      .sink, "a row of \(bytes) bytes is larger than a transaction may be", location: "\(plan.mapping.source.name)",
+      hint: "The target can't hold this row. Make it smaller at the source or leave the table out.")
+  }
+
+  // MARK: Sending
+
+  /// Sends the gathered batch once the one before it is committed, and starts gathering anew.
+  private func send(
+    _ chunk: Chunk, _ plan: TablePlan, _ session: SinkSession, rowsThrough: Int, isLast: Bool
+  ) throws(Failure) {
+    try land(chunk, plan, session)
+    filling.rowsThrough = rowsThrough
+    filling.isLast = isLast
+    (filling, flying) = (flying, filling)
+    isFlying = true
+    do throws(Failure) {
+      try start(flying, chunk, plan, session.connection())
+    } catch  where error.isTransient {
+      // Found and repeated by `land`.
+      flight = nil
+      session.discard()
+    }
+    begin(plan)
+  }
+
+  /// Puts a batch on its way: its rows, the chunk's mark, COMMIT.
+  private func start(
+    _ batch: Batch, _ chunk: Chunk, _ plan: TablePlan, _ connection: Connection
+  ) throws(Failure) {
+    flight = nil
+    var flight = try Flight(connection, isPipelined: context.options.isPipelined)
+    try flight.send(.begin, "BEGIN")
+    if batch.parameters.rowCount > 0 {
+      let arrays = unsafe batch.parameters.finish(columns: statement.statement.parameters.count)
+      try unsafe flight.send(.statement(0), statement, arrays)
+    }
+    try flight.sendText(
+      .state, name: "chunk_mark", sql: ChunkLedger.markSQL,
+      context.ledger.markParameters(
+        chunk, source: plan.mapping.source.name, isDone: batch.isLast, rows: batch.rowsThrough,
+        epoch: context.identity.epoch))
+    try flight.send(.commit, "COMMIT")
+    Failpoint.reach(.insertDeparts)
+    try flight.depart()
+    Failpoint.reach(.insertDeparted)
+    self.flight = consume flight
+  }
+
+  /// Waits until the batch on its way is committed, sending it again after what may pass.
+  private func land(_ chunk: Chunk, _ plan: TablePlan, _ session: SinkSession) throws(Failure) {
+    guard isFlying else { return }
+    var isFirst = true
+    var backoff = Backoff(
+      .init(initialDelay: .milliseconds(5), maxDelay: .seconds(2), maxElapsed: context.options.retry.maxElapsed))
+    while true {
+      let conflict = try session.retrying("loading \(plan.mapping.target)") { connection throws(Failure) -> Failure? in
+        if !isFirst || flight == nil {
+          let mark = try context.ledger.progress(chunk, source: plan.mapping.source.name, connection)
+          if mark.isDone || mark.rows >= flying.rowsThrough && !flying.isLast { return nil }
+          try start(flying, chunk, plan, connection)
+        }
+        isFirst = false
+        return try finish(connection, plan)
+      }
+      guard let conflict else { break }
+      guard let delay = backoff.next(now: monotonicNow(), random: .random(in: 0..<1)) else { throw conflict }
+      context.interrupt.wait(for: delay)
+    }
+    Failpoint.reach(.insertCommitted)
+    context.progress.add(rows: flying.parameters.rowCount, bytes: flying.bytes, to: chunk.table)
+    isFlying = false
+  }
+
+  /// Reads the answers of a batch's flight.
+  /// - Returns: a conflict after which the same batch may be tried again; `nil` when it is committed.
+  private func finish(_ connection: Connection, _ plan: TablePlan) throws(Failure) -> Failure? {
+    guard var flight = flight.take() else { return nil }
+    let steps = flight.steps
+    switch try flight.finish() {
+    case .done(let affected):
+      for (step, rows) in zip(steps, affected) where step == .state && rows != 1 { throw context.identity.fenced }
+      return nil
+    case .failed(let step, let failure):
+      if connection.isInTransaction { try connection.query("ROLLBACK") }
+      if failure.state == SQLState("22012"), step == .state { throw context.identity.fenced }
+      if failure.state == SQLState("40001") || failure.state == SQLState("40P01") { return failure }
+      var failure = failure
+      failure.location = "\(plan.mapping.target), \(flying.parameters.rowCount) rows; \(failure.location)"
+      throw failure
+    }
+  }
+}

@@ -1,0 +1,77 @@
+internal import AWS
+internal import Apply
+internal import ChangeModel
+package import DSQLSink
+package import Postgres
+internal import Runtime
+internal import SQLMapping
+package import Settings
+
+/// How the two sides of a pipeline are reached, made from its settings.
+package struct Endpoints: Sendable {
+  /// Queries and COPY.
+  package let source: ConnectionSettings
+  /// The same with the replication protocol.
+  package let replication: ConnectionSettings
+  package let sink: SinkOptions
+
+  /// - Parameter environment: where AWS credentials are looked up.
+  package init(_ settings: PipelineSettings, environment: [String: String]) {
+    let server = settings.source.server
+    let session = sourceSessionSettings.map { "-c \($0.name)=\($0.value)" }
+    let limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"].map { "-c \($0)=0" }
+    let password = server.password?.revealed
+    let base = ConnectionSettings(
+      role: .source,
+      parameters: server.parameters + [
+        ("options", (session + limits + ["-c synchronize_seqscans=off"]).joined(separator: " "))
+      ] + Endpoints.keepalive,
+      connectTimeout: server.connectTimeout, password: { () throws(Failure) in password }
+    )
+    source = base
+    replication = base.adding([("replication", "database")])
+    sink = SinkOptions(
+      dialect: settings.sink.kind == .dsql ? .dsql : .postgres,
+      connection: Endpoints.sinkConnection(settings, environment),
+      envelope: settings.sink.kind == .dsql
+        ? .dsql(batchSize: settings.sink.batchSize) : .postgres(batchSize: settings.sink.batchSize),
+      connectionLifetime: settings.sink.connectionMaxLifetime, retry: settings.sink.retry,
+      isPipelined: settings.sink.usesPipelining)
+  }
+
+  /// Finds out within a minute that the other side is gone.
+  private static let keepalive: [(keyword: String, value: String)] = [
+    ("keepalives_idle", "20"), ("keepalives_interval", "10"), ("keepalives_count", "3"), ("tcp_user_timeout", "60000"),
+    ("gssencmode", "disable"),
+  ]
+
+  private static func sinkConnection(
+    _ settings: PipelineSettings, _ environment: [String: String]
+  ) -> ConnectionSettings {
+    let server = settings.sink.server
+    var parameters = server.parameters + keepalive
+    if settings.sink.kind == .postgres {
+      // DSQL refuses a session that asks for any of these.
+      parameters.append(("application_name", "penstock:\(settings.name)"))
+      parameters.append(
+        (
+          "options",
+          "-c plan_cache_mode=force_generic_plan -c statement_timeout=0 -c lock_timeout=0 "
+            + "-c idle_in_transaction_session_timeout=60s -c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 "
+            + "-c tcp_keepalives_count=3 -c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC"
+        ))
+    }
+    let password = server.password?.revealed
+    guard let region = settings.sink.iamRegion else {
+      return ConnectionSettings(
+        role: .sink, parameters: parameters, connectTimeout: server.connectTimeout,
+        password: { () throws(Failure) in password })
+    }
+    let tokens = TokenSource(host: server.host, region: region, user: server.username) { _ throws(Failure) in
+      try AWSCredentials(environment: environment)
+    }
+    return ConnectionSettings(
+      role: .sink, parameters: parameters, connectTimeout: server.connectTimeout,
+      password: { () throws(Failure) in try tokens.token() })
+  }
+}

@@ -1,0 +1,93 @@
+internal import Apply
+package import ChangeModel
+internal import DSQLSink
+internal import Postgres
+internal import PostgresSource
+internal import Runtime
+package import SQLMapping
+package import Settings
+
+/// What a run knows of its source before it begins: the tables and how they map.
+package struct Preparation: Sendable {
+  package let sourceIdentity: String
+  package let serverVersion: Int
+  /// Where the log was before the catalog was read.
+  package let catalogLSN: LSN
+  package let mappings: [TableMapping]
+  /// Selected relations that are not tables, as sentences.
+  package let uncopied: [String]
+  /// How long the server waits for our reports before it drops us; `nil` for ever.
+  package let senderTimeout: Duration?
+
+  /// Reads the source's catalog and maps the selected tables.
+  ///
+  /// - Throws: when nothing is selected, or when a selected table can't be replicated.
+  package init(_ settings: PipelineSettings, _ endpoints: Endpoints) throws(Failure) {
+    let connection = try Connection(endpoints.source)
+    catalogLSN = try ReplicationSlot.currentLSN(connection)
+    let catalog = try SourceCatalog.read(connection) { settings.source.selects($0) }
+    guard !catalog.tables.isEmpty else {
+      throw Failure(
+        .source, "no table matches source.tables", location: endpoints.source.place,
+        hint: "Check the names: unquoted ones are lower case. penstock check lists what it finds.")
+    }
+    if let foreign = catalog.foreignPartitions.first {
+      throw Failure(
+        .source, "partition \(foreign.name) is a foreign table, whose rows and changes are elsewhere",
+        location: "\(foreign.name)", hint: "Detach it, or leave its root out with exclude-tables.")
+    }
+    uncopied = catalog.others.map { "\($0.name) is a \($0.kind.rawValue) and is left out" }
+    if settings.mode.follows, let unlogged = catalog.tables.first(where: \.isUnlogged) {
+      throw Failure(
+        .source, "\(unlogged.name) is unlogged, so its changes are not in the log", location: "\(unlogged.name)",
+        hint: "ALTER TABLE \(unlogged.name.quoted) SET LOGGED, or leave it out with exclude-tables.")
+    }
+    mappings = try SchemaMapper(dialect: endpoints.sink.dialect, followsChanges: settings.mode.follows)
+      .mapSchema(catalog.tables) { settings.target(of: $0) }
+    sourceIdentity = try ReplicationSlot.sourceIdentity(connection)
+    serverVersion = connection.serverVersion
+    let timeout = try connection.query(
+      "SELECT setting::bigint FROM pg_catalog.pg_settings WHERE name='wal_sender_timeout'"
+    ).single
+    let milliseconds = Int64(timeout ?? "") ?? 60_000
+    senderTimeout = milliseconds == 0 ? nil : .milliseconds(milliseconds)
+  }
+
+  /// Whether every column of every table can travel in binary form in the change stream.
+  package var canStreamBinary: Bool {
+    serverVersion >= 140_000 && mappings.allSatisfy { $0.columns.allSatisfy { $0.binaryOID != nil } }
+  }
+
+  /// - Parameter loadLSN: for tables without a key, the point that their loaded rows show.
+  func plans(binary: Bool, loadLSN: (TableMapping) -> LSN? = { _ in nil }) -> [TablePlan] {
+    mappings.enumerated().map { index, mapping in
+      TablePlan(
+        index: UInt32(index), mapping: mapping, isBinary: binary,
+        appliesFrom: mapping.isKeyless ? loadLSN(mapping) ?? .zero : .zero)
+    }
+  }
+
+  /// The plan's index by the name under which changes arrive: the table's own, or a leaf's where the server does
+  /// not publish through the root.
+  var streamedTables: [TableName: UInt32] {
+    var tables: [TableName: UInt32] = [:]
+    for (index, mapping) in mappings.enumerated() {
+      tables[mapping.source.name] = UInt32(index)
+      for heap in mapping.source.heaps { tables[heap.name] = UInt32(index) }
+    }
+    return tables
+  }
+
+  /// `ONLY`-free names for CREATE PUBLICATION: roots, or their leaves before PostgreSQL 13.
+  var publishedNames: [String] {
+    mappings.flatMap { mapping in
+      mapping.source.kind == .partitioned && serverVersion < 130_000
+        ? mapping.source.heaps.map(\.name.quoted) : [mapping.source.name.quoted]
+    }
+  }
+}
+
+extension TableMapping {
+  /// The heaps' file nodes as one text: a change means that a heap was rewritten.
+  var filenodes: String { source.heaps.map { String($0.filenode) }.joined(separator: ",") }
+}

@@ -1,0 +1,195 @@
+internal import Apply
+internal import ChangeModel
+internal import DSQLSink
+internal import Lanes
+internal import Postgres
+internal import PostgresSource
+internal import Runtime
+internal import SQLMapping
+internal import Settings
+
+extension Stage {
+  /// Streams: first past the load's high mark if there is one, then until told to stop.
+  func follow(_ state: inout PipelineState) async throws(Failure) {
+    if state.phase == .catchingUp {
+      run.monitor.phase = .catchingUp
+      try raiseHighMark(&state)
+      log.info("catching up to \(state.highMark ?? .zero)")
+      try await stream(state, stopAt: state.highMark)
+      if run.isStopping { return }
+      Failpoint.reach(.caughtUp)
+      try buildIndexes()
+      if run.isStopping { return }
+      state.phase = .streaming
+      try update(state, [("phase", state.phase.rawValue)])
+    }
+    run.monitor.phase = .streaming
+    let stopAt = run.exitWhenCaughtUp ? try currentLSN() : nil
+    if let stopAt { log.info("streaming up to \(stopAt)") } else { log.info("streaming") }
+    try await stream(state, stopAt: stopAt)
+  }
+
+  /// Moves the mark past where the lanes of an earlier run have come, each by itself: before that the target is of no one
+  /// moment, and a unique index could not be built.
+  private func raiseHighMark(_ state: inout PipelineState) throws(Failure) {
+    let known = try self.state("reading the lanes") { connection throws(Failure) in try store.lanes(connection) }
+    guard let furthest = known.map({ LSN($0.commitLSN.rawValue + 1) }).max(), furthest > state.highMark ?? .zero else {
+      return
+    }
+    state.highMark = furthest
+    try update(state, [("high_mark", furthest.description)])
+  }
+
+  /// One replication session with its lanes, from their committed positions.
+  private func stream(_ state: PipelineState, stopAt: LSN?) async throws(Failure) {
+    let committed = try openLanes(state)
+    Failpoint.reach(.lanesWritten)
+    let plans = try streamPlans()
+    let replication = try openReplication(state)
+    let group = LaneGroup(laneCount: committed.count, bytesMax: settings.sink.bufferSize)
+    let context = LaneContext(
+      options: run.endpoints.sink, identity: identity, plans: plans,
+      format: preparation.canStreamBinary ? .binary : .text, group: group,
+      sourceRows: SourceRowReader(source: run.endpoints.source), progress: run.monitor.apply, log: log,
+      keepsTransactions: settings.fidelity == .transaction)
+    var stream = ReplicationStream(
+      connection: replication,
+      settings: StreamSettings(
+        slot: state.slot, publication: state.publication, isBinary: preparation.canStreamBinary,
+        reportInterval: reportInterval, catalogLSN: preparation.catalogLSN, stopAt: stopAt),
+      group: group,
+      router: ChangeRouter(
+        group: group, plans: plans, committed: committed, keepsTransactions: settings.fidelity == .transaction),
+      tables: preparation.streamedTables, progress: run.monitor.stream)
+    let watch = OwnershipWatch(
+      store: store, identity: identity, options: run.endpoints.sink, group: group, source: run.endpoints.source,
+      progress: run.monitor.stream, log: log)
+    run.attach(group)
+    defer { run.attach(nil) }
+    await withTaskGroup(of: Void.self) { tasks in
+      for lane in 0..<committed.count {
+        let executor = ThreadExecutor(name: "lane-\(lane)")
+        tasks.addTask(executorPreference: executor) {
+          defer { executor.shutdown() }
+          LaneWorker(lane: lane, context: context).run()
+        }
+      }
+      let executor = ThreadExecutor(name: "ownership")
+      tasks.addTask(executorPreference: executor) {
+        defer { executor.shutdown() }
+        watch.run()
+      }
+      do throws(Failure) { try stream.run() } catch { group.fail(error) }
+      group.stop()
+      await tasks.waitForAll()
+    }
+    // The lanes have ended: what they committed last is told to the source, if it still listens.
+    do throws(Failure) { try stream.reportFinally() } catch { log.debug("last report: \(error.message)") }
+    if let failure = group.failure { throw failure }
+  }
+
+  /// Below 60 % of the server's patience, so that a late report is no reason to drop us.
+  private var reportInterval: Duration {
+    min(settings.sink.flushInterval, (preparation.senderTimeout ?? .seconds(20)) / 2, .seconds(10))
+  }
+
+  /// The lanes' committed positions. Their number changes only when the slot sends nothing again that a lane has
+  /// committed: keys then belong to other lanes, which know nothing of it.
+  private func openLanes(_ pipeline: PipelineState) throws(Failure) -> [StreamPosition] {
+    let known = try state("reading the lanes") { connection throws(Failure) in try store.lanes(connection) }
+    let wanted = settings.fidelity == .transaction ? 1 : settings.sink.parallelism
+    if known.count == wanted { return known }
+    if let furthest = known.max() {
+      let slot = try ReplicationSlot.status(pipeline.slot, Connection(run.endpoints.source))
+      guard let slot, furthest.commitLSN < slot.confirmedFlush else {
+        log.warning(
+          "going on with \(known.count) lanes, as some have changes that others lack; the next start has \(wanted)")
+        return known
+      }
+    }
+    let start = known.min() ?? .zero
+    try state("writing the lanes") { connection throws(Failure) in
+      try store.resetLanes(wanted, at: start, identity, connection)
+    }
+    return Array(repeating: start, count: wanted)
+  }
+
+  private func streamPlans() throws(Failure) -> [TablePlan] {
+    let known = try state("reading the state") { connection throws(Failure) in try store.tables(connection) }
+    return preparation.plans(binary: preparation.canStreamBinary) { mapping in
+      known.first { $0.sourceTable == mapping.source.name.description }?.loadLSN
+    }
+  }
+
+  /// Opens the replication session, ending an older one that still holds the slot: this instance owns the pipeline.
+  private func openReplication(_ state: PipelineState) throws(Failure) -> Connection {
+    let source = try Connection(run.endpoints.source)
+    var slot = try usableSlot(state, source)
+    if slot == nil && !settings.mode.loads && state.slotLSN == nil {
+      let maker = try Connection(run.endpoints.replication, interrupt: run.stopSignal)
+      let created = try ReplicationSlot.create(state.slot, isTemporary: false, on: maker) {
+        log.warning("making slot \(state.slot) waits for older transactions to end")
+      }
+      try update(state, [("slot_lsn", created.consistentPoint.description)])
+      slot = try ReplicationSlot.status(state.slot, source)
+      log.info("created slot \(state.slot) at \(created.consistentPoint)")
+    }
+    guard let slot else {
+      throw Failure(
+        .source, "slot \"\(state.slot)\" is gone, and with it the changes since it was last used",
+        location: source.settings.place, hint: "Run penstock reset, then load again.")
+    }
+    if let pid = slot.activePID {
+      guard try ReplicationSlot.application(of: pid, source) == run.endpoints.replication["application_name"] else {
+        throw Failure(
+          .source, "slot \"\(slot.name)\" is used by process \(pid), which is no Penstock of this pipeline",
+          location: source.settings.place, hint: "Stop that process, or set source.slot-name to a name of its own.",
+          isTransient: true)
+      }
+      try self.state("reading the state") { connection throws(Failure) in try store.check(identity, connection) }
+      log.warning("ending the session of process \(pid), which holds slot \(slot.name)")
+      try ReplicationSlot.end(session: pid, of: slot.name, source)
+    }
+    return try Connection(run.endpoints.replication)
+  }
+}
+
+/// How long a drain waits for transactions in flight before it gives them up; the next start finds out what became of
+/// them.
+private let drainLimit = Duration.seconds(8)
+
+/// Looks every few seconds whether this instance still owns the pipeline, also when there is nothing to write, and
+/// where the source's log ends, which tells the lag.
+private struct OwnershipWatch: Sendable {
+  let store: StateStore
+  let identity: WriterIdentity
+  let options: SinkOptions
+  let group: LaneGroup
+  let source: ConnectionSettings
+  let progress: StreamProgress
+  let log: Log
+
+  func run() {
+    var connection: Connection?
+    let session = SinkSession(options, interrupt: group.endSignal, log: log)
+    while !group.endSignal.isSignalled {
+      do throws(Failure) {
+        try store.check(identity, session.connection())
+      } catch {
+        // A target that is away is the lanes' concern.
+        session.discard()
+        if error.kind == .fenced { group.fail(error) }
+      }
+      do throws(Failure) {
+        if connection == nil { connection = try Connection(source) }
+        if let connection { progress.serverEnd = try ReplicationSlot.currentLSN(connection) }
+      } catch {
+        // A source that is away is the stream's concern.
+        connection = nil
+      }
+      group.endSignal.wait(for: .seconds(2))
+    }
+    group.lanesEnded.wait(for: drainLimit)
+    group.cutSignal.signal()
+  }
+}

@@ -1,0 +1,134 @@
+internal import Apply
+internal import ChangeModel
+internal import SQLMapping
+
+/// How one relation's tuples become a planned table's rows.
+final class RelationRoute {
+  let plan: TablePlan
+  /// For each column of the mapping, its index in the relation's tuples; `nil` when the relation lacks it.
+  let tupleColumns: [Int?]
+  let conversions: [ValueConversion]
+  let isKeyless: Bool
+  private let needsConversion: [Bool]
+
+  /// - Parameter isOlder: the relation is as it was before the catalog was read that the mapping comes from. A column
+  ///   it lacks was added since, one it has too many was dropped.
+  /// - Throws: a transient failure when the relation has changed since, so that the catalog is read again.
+  init(_ relation: RelationMessage, _ plan: TablePlan, isOlder: Bool) throws(Failure) {
+    self.plan = plan
+    var columns: [Int?] = []
+    for column in plan.mapping.columns {
+      let index = relation.columns.firstIndex { $0.name == column.source.name }
+      if let index, relation.columns[index].typeOID != column.source.typeOID {
+        throw RelationRoute.changed(relation, "column \"\(column.source.name)\" changed its type", mayPass: !isOlder)
+      }
+      if index == nil && !isOlder {
+        // Dropped, or left out by the publication's column list: it must not become NULL in silence.
+        throw RelationRoute.changed(relation, "column \"\(column.source.name)\" is gone", mayPass: true)
+      }
+      columns.append(index)
+    }
+    let known = Set(plan.mapping.source.columns.map(\.name))
+    if !isOlder, let added = relation.columns.first(where: { !known.contains($0.name) }) {
+      throw RelationRoute.changed(relation, "column \"\(added.name)\" was added", mayPass: true)
+    }
+    for key in plan.keyColumns where columns[key] == nil {
+      throw RelationRoute.changed(
+        relation, "key column \"\(plan.mapping.columns[key].source.name)\" is not in the stream", mayPass: false)
+    }
+    tupleColumns = columns
+    conversions = plan.mapping.columns.map(\.conversion)
+    needsConversion = conversions.map { $0 != .none }
+    isKeyless = plan.mapping.isKeyless
+  }
+
+  private static func changed(_ relation: RelationMessage, _ what: String, mayPass: Bool) -> Failure {
+    Failure(
+      .source, "table \(relation.name) changed while it was streamed: \(what)", location: "\(relation.name)",
+      hint: "Change the target table to match, then start Penstock again: it reads the new definition and goes on.",
+      isTransient: mayPass)
+  }
+
+  /// Appends the new tuple as a `WireRow`, taking what did not change from the old one where it is there.
+  ///
+  /// - Parameters:
+  ///   - old: the old tuple, or empty.
+  ///   - isWhole: a column that the relation does not have yet is NULL, else it stays as it is.
+  /// - Returns: whether some column stays unchanged and unknown.
+  func appendRow(
+    _ tuple: [TupleField], old: [TupleField], _ oldKind: OldTuple?, in message: UnsafeRawBufferPointer,
+    isWhole: Bool, to out: inout ByteBuffer
+  ) throws(Failure) -> Bool {
+    var isPartial = false
+    for (column, index) in tupleColumns.enumerated() {
+      guard let index, index < tuple.count else {
+        out.append(bigEndian: isWhole ? WireRow.null : WireRow.unchanged)
+        if !isWhole { isPartial = true }
+        continue
+      }
+      var field = tuple[index]
+      if field.kind == .unchanged, index < old.count, oldKind == .full || plan.keyColumns.contains(column) {
+        field = old[index]
+      }
+      switch field.kind {
+      case .null: out.append(bigEndian: WireRow.null)
+      case .unchanged:
+        if plan.keyColumns.contains(column) { throw keyMissing(column) }
+        out.append(bigEndian: WireRow.unchanged)
+        isPartial = true
+      case .binary, .text: try unsafe append(field, column, in: message, to: &out)
+      }
+    }
+    return isPartial
+  }
+
+  /// Appends the key columns of a tuple, in the order in which keys travel.
+  func appendKey(
+    _ tuple: [TupleField], in message: UnsafeRawBufferPointer, to out: inout ByteBuffer
+  ) throws(Failure) {
+    for column in plan.keyColumns {
+      guard let index = tupleColumns[column], index < tuple.count,
+        tuple[index].kind == .binary || tuple[index].kind == .text
+      else {
+        throw keyMissing(column)
+      }
+      try unsafe append(tuple[index], column, in: message, to: &out)
+    }
+  }
+
+  private func keyMissing(_ column: Int) -> Failure {
+    let table = plan.mapping.source.name
+    return Failure(
+      .source, "a change of table \(table) does not hold key column \"\(plan.mapping.columns[column].source.name)\"",
+      location: "\(table)",
+      hint: "Set REPLICA IDENTITY FULL on the table, then run penstock reset and load it again.")
+  }
+
+  /// Whether two tuples name the same row.
+  func sameKey(_ a: [TupleField], _ b: [TupleField], in message: UnsafeRawBufferPointer) -> Bool {
+    for column in plan.keyColumns {
+      guard let index = tupleColumns[column], index < a.count, index < b.count else { return false }
+      // A key that is toasted and unchanged is the same key.
+      if b[index].kind == .unchanged { continue }
+      guard a[index].kind == b[index].kind, a[index].count == b[index].count else { return false }
+      let first = unsafe message[a[index].lengthOffset..<(a[index].lengthOffset + 4 + a[index].count)]
+      let second = unsafe message[b[index].lengthOffset..<(b[index].lengthOffset + 4 + b[index].count)]
+      if unsafe !first.elementsEqual(second) { return false }
+    }
+    return true
+  }
+
+  @inline(__always)
+  private func append(
+    _ field: TupleField, _ column: Int, in message: UnsafeRawBufferPointer, to out: inout ByteBuffer
+  ) throws(Failure) {
+    if !needsConversion[column] {
+      let range = field.lengthOffset..<(field.lengthOffset + 4 + field.count)
+      unsafe out.append(UnsafeRawBufferPointer(rebasing: message[range]))
+      return
+    }
+    let start = field.lengthOffset + 4
+    let value = unsafe UnsafeRawBufferPointer(rebasing: message[start..<(start + field.count)])
+    try unsafe appendConverted(value, conversions[column], plan.mapping, column, to: &out)
+  }
+}

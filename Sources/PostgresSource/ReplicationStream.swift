@@ -1,0 +1,347 @@
+internal import Apply
+package import ChangeModel
+package import Lanes
+package import Postgres
+internal import Runtime
+internal import SQLMapping
+
+/// What the stream tells the rest while it runs; read from other threads.
+package struct StreamSettings: Sendable {
+  package var slot: String
+  package var publication: String
+  package var isBinary: Bool
+  /// The longest time between two reports of our position to the source.
+  package var reportInterval: Duration
+  /// Where the log was before the source's catalog was read: relations sent for older changes may look otherwise.
+  package var catalogLSN: LSN
+  /// Stop and drain once everything up to here is committed; `nil` goes on for ever.
+  package var stopAt: LSN?
+
+  package init(
+    slot: String, publication: String, isBinary: Bool, reportInterval: Duration, catalogLSN: LSN, stopAt: LSN?
+  ) {
+    self.slot = slot
+    self.publication = publication
+    self.isBinary = isBinary
+    self.reportInterval = reportInterval
+    self.catalogLSN = catalogLSN
+    self.stopAt = stopAt
+  }
+}
+
+/// One logical replication session: pgoutput bytes in, changes in lanes out, our position back.
+///
+/// Runs on one thread, which never waits for a lane: when the lanes are full it leaves the socket unread and goes on
+/// reporting the position, so a slow sink cannot make the server drop us.
+package struct ReplicationStream: ~Copyable {
+  let connection: Connection
+  let settings: StreamSettings
+  let group: LaneGroup
+  private var router: ChangeRouter
+  let progress: StreamProgress
+  private var reader = PgoutputReader()
+  private var routes: [UInt32: RelationRoute?] = [:]
+  private let tables: [TableName: UInt32]
+  private var row = ByteBuffer(capacity: 4096)
+  private var key = ByteBuffer(capacity: 256)
+  private var position = StreamPosition.zero
+  private var isInTransaction = false
+  /// The end of what has been read: a transaction's end, or what the server says it has sent.
+  private var receivedEnd = LSN.zero
+  private var confirmed = LSN.zero
+  private var nextReport = Duration.zero
+  private var reportRequested = false
+  /// Messages to read before the loop looks at the clock, the lanes and the group again.
+  private var untilLook = 0
+  private static let largeMessageBytes = 4 << 20
+  private var waitsForLargeRow = false
+  private var waitingBarrier: Barrier?
+  private var isBarrierRunning = false
+
+  /// - Parameters:
+  ///   - connection: a session opened with `replication=database`.
+  ///   - tables: the plan's index for each relation that may appear: tables, and leaves streamed by themselves.
+  package init(
+    connection: Connection, settings: StreamSettings, group: LaneGroup, router: consuming ChangeRouter,
+    tables: [TableName: UInt32], progress: StreamProgress
+  ) {
+    self.connection = connection
+    self.settings = settings
+    self.group = group
+    self.router = router
+    self.tables = tables
+    self.progress = progress
+  }
+
+  /// Streams until told to stop, until `stopAt` is committed, or until something fails.
+  package mutating func run() throws(Failure) {
+    let binary = settings.isBinary ? ", binary 'true'" : ""
+    let publication = settings.publication.split(separator: "\"", omittingEmptySubsequences: false).joined(
+      separator: "\"\"")
+    let names = "\"\(publication)\"".split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
+    try connection.startCopy(
+      "START_REPLICATION SLOT \"\(settings.slot)\" LOGICAL 0/0 (proto_version '1', publication_names '\(names)'\(binary))"
+    )
+    nextReport = monotonicNow()
+    while true {
+      if untilLook == 0 {
+        if let failure = group.failure { throw failure }
+        if group.isStopping { break }
+        try reportIfDue()
+        if isStopReached && isDrained { break }
+        if try advanceBarrier() || isStopReached || mustWaitForLanes {
+          if !(isInTransaction && router.keepsTransactions && group.bufferedBytes > 0) { router.flush() }
+          try waitForLanes()
+          continue
+        }
+        untilLook = 64
+      }
+      untilLook -= 1
+      switch try connection.readCopy() {
+      case .message(let message): try handle(message)
+      case .empty:
+        if !(isInTransaction && router.keepsTransactions) { router.flush() }
+        try reportIfDue()
+        group.sourceWakeup.clear()
+        if group.failure == nil && !group.isStopping && !isStopReached {
+          try connection.waitReadable(or: group.sourceWakeup, until: nextReport)
+        }
+        untilLook = 0
+      case .end:
+        try connection.finishCopy()
+        throw Failure(
+          .source, "the server ended the replication stream", location: connection.settings.place,
+          connectionLost: true, isTransient: true)
+      }
+    }
+  }
+
+  /// Whether everything up to `stopAt` is read. What follows stays unread, so that once the lanes have drained the target
+  /// is as the source was between two transactions.
+  private var isStopReached: Bool { !isInTransaction && (settings.stopAt.map { receivedEnd >= $0 } ?? false) }
+
+  /// Whether everything that was read is committed.
+  private var isDrained: Bool { router.oldestOpen == nil && waitingBarrier == nil && group.isDrained }
+
+  /// Tells the server what is committed, once the lanes have ended.
+  package mutating func reportFinally() throws(Failure) {
+    try report()
+    try connection.flushCopy()
+  }
+
+  // MARK: Messages
+
+  private mutating func handle(_ message: borrowing CopyMessage) throws(Failure) {
+    let result: Result<Void, Failure> = unsafe message.bytes.withUnsafeBytes { bytes in
+      Result { () throws(Failure) in try unsafe handle(bytes) }
+    }
+    try result.get()
+  }
+
+  private mutating func handle(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
+    switch unsafe bytes.first {
+    case UInt8(ascii: "w") where bytes.count >= 25:
+      if bytes.count > 64 << 10 { untilLook = 0 }
+      if bytes.count > ReplicationStream.largeMessageBytes { waitsForLargeRow = true }
+      try unsafe apply(UnsafeRawBufferPointer(rebasing: bytes[25...]))
+    case UInt8(ascii: "k") where bytes.count >= 18:
+      let end = unsafe LSN(bytes.bigEndian(at: 1, as: UInt64.self))
+      if !isInTransaction, end > receivedEnd { receivedEnd = end }
+      if unsafe bytes[17] != 0 { reportRequested = true }
+      if isStopReached { untilLook = 0 }
+      try reportIfDue()
+    default:
+      throw Failure(
+        .source, "a replication message of \(bytes.count) bytes is of no known kind",
+        location: connection.settings.place, hint: "Check that the source is PostgreSQL 12 to 18.")
+    }
+  }
+
+  private mutating func apply(_ payload: UnsafeRawBufferPointer) throws(Failure) {
+    let message: PgoutputMessage
+    do throws(PgoutputError) {
+      message = try unsafe reader.read(payload)
+    } catch {
+      throw Failure(
+        .source, "a pgoutput message of \(payload.count) bytes cannot be read: \(error.reason) at byte \(error.offset)",
+        location: "after \(position)", hint: "Check that the source is PostgreSQL 12 to 18.")
+    }
+    switch message {
+    case .begin(let commitLSN, let commitTime):
+      position = StreamPosition(commitLSN: commitLSN, ordinal: 0)
+      isInTransaction = true
+      progress.commitTime = commitTime
+    case .commit(let end):
+      isInTransaction = false
+      receivedEnd = max(receivedEnd, end)
+      progress.transactions += 1
+      if isStopReached { untilLook = 0 }
+    case .relation(let relation): try learn(relation)
+    case .insert(let relation): try unsafe applyInsert(relation, payload)
+    case .update(let relation, let old): try unsafe applyUpdate(relation, old, payload)
+    case .delete(let relation, let old): try unsafe applyDelete(relation, old, payload)
+    case .truncate(let relations): applyTruncate(relations)
+    case .skipped: break
+    }
+  }
+
+  private mutating func learn(_ relation: RelationMessage) throws(Failure) {
+    if let table = tables[relation.name] {
+      routes[relation.id] = try RelationRoute(
+        relation, router.plan(table), isOlder: position.commitLSN < settings.catalogLSN)
+    } else {
+      routes[relation.id] = .some(nil)
+    }
+  }
+
+  /// The route of a relation, or `nil` when the pipeline leaves the table out.
+  private mutating func route(_ relation: UInt32) throws(Failure) -> RelationRoute? {
+    position.ordinal += 1
+    guard let route = routes[relation] else {
+      throw Failure(
+        .source, "a change of relation \(relation) came before its description", location: "\(position)",
+        hint: "Restart Penstock; if it happens again the source's replication output is damaged.")
+    }
+    progress.changes += 1
+    return route
+  }
+
+  private mutating func applyInsert(_ relation: UInt32, _ payload: UnsafeRawBufferPointer) throws(Failure) {
+    guard let route = try route(relation) else { return }
+    row.removeAll(keeping: 1 << 20)
+    _ = try unsafe route.appendRow(reader.newTuple, old: [], nil, in: payload, isWhole: true, to: &row)
+    let kind: ChangeKind = route.isKeyless ? .add : .upsert
+    router.route(kind, table: route.plan.index, row: &row, at: position)
+  }
+
+  private mutating func applyUpdate(
+    _ relation: UInt32, _ old: OldTuple?, _ payload: UnsafeRawBufferPointer
+  ) throws(Failure) {
+    guard let route = try route(relation) else { return }
+    let oldTuple = old == nil ? [] : reader.oldTuple
+    if route.isKeyless {
+      try unsafe removeImage(route, payload)
+      // A position of its own: the two may be committed in different transactions.
+      position.ordinal += 1
+      row.removeAll(keeping: 1 << 20)
+      _ = try unsafe route.appendRow(reader.newTuple, old: oldTuple, old, in: payload, isWhole: true, to: &row)
+      return router.route(.add, table: route.plan.index, row: &row, at: position)
+    }
+    row.removeAll(keeping: 1 << 20)
+    let isPartial = try unsafe route.appendRow(
+      reader.newTuple, old: oldTuple, old, in: payload, isWhole: false, to: &row)
+    let movesKey = unsafe old != nil && !route.sameKey(oldTuple, reader.newTuple, in: payload)
+    if movesKey {
+      key.removeAll()
+      try unsafe route.appendKey(oldTuple, in: payload, to: &key)
+      unsafe router.routeDelete(table: route.plan.index, key: key.bytes, at: position)
+      // A position of its own: the row may go to another lane, or to the same lane's next transaction.
+      position.ordinal += 1
+    }
+    router.route(isPartial ? .patch : .upsert, table: route.plan.index, row: &row, at: position)
+  }
+
+  private mutating func applyDelete(
+    _ relation: UInt32, _ old: OldTuple, _ payload: UnsafeRawBufferPointer
+  ) throws(Failure) {
+    guard let route = try route(relation) else { return }
+    if route.isKeyless { return try unsafe removeImage(route, payload) }
+    key.removeAll()
+    try unsafe route.appendKey(reader.oldTuple, in: payload, to: &key)
+    unsafe router.routeDelete(table: route.plan.index, key: key.bytes, at: position)
+  }
+
+  private mutating func removeImage(_ route: RelationRoute, _ payload: UnsafeRawBufferPointer) throws(Failure) {
+    row.removeAll(keeping: 1 << 20)
+    _ = try unsafe route.appendRow(reader.oldTuple, old: [], nil, in: payload, isWhole: true, to: &row)
+    router.route(.remove, table: route.plan.index, row: &row, at: position)
+  }
+
+  private mutating func applyTruncate(_ relations: [UInt32]) {
+    position.ordinal += 1
+    progress.changes += 1
+    let planned = relations.compactMap { routes[$0]??.plan }
+      .filter { position.commitLSN >= $0.appliesFrom }.map(\.index)
+    if planned.isEmpty || router.isCommittedEverywhere(position) { return }
+    waitingBarrier = .truncate(tables: planned, at: position)
+    untilLook = 0
+  }
+
+  // MARK: Waiting
+
+  /// Whether the lanes hold as much as they may: the buffer's limit, or little beside one large row, whose copies on
+  /// its way to the target are the process's largest piece of memory.
+  private var mustWaitForLanes: Bool {
+    mutating get {
+      let buffered = group.bufferedBytes
+      if waitsForLargeRow && buffered + router.openBytes < ReplicationStream.largeMessageBytes {
+        waitsForLargeRow = false
+      }
+      return waitsForLargeRow || group.isFull
+    }
+  }
+
+  /// Moves a barrier on as far as the lanes allow.
+  /// - Returns: whether the stream must still wait for it.
+  private mutating func advanceBarrier() throws(Failure) -> Bool {
+    if isBarrierRunning {
+      if !group.isDrained { return true }
+      isBarrierRunning = false
+    }
+    guard let barrier = waitingBarrier else { return false }
+    router.flush()
+    if group.isDrained {
+      group.begin(barrier)
+      waitingBarrier = nil
+      isBarrierRunning = true
+    }
+    return true
+  }
+
+  /// Waits for the lanes to move on, reporting our position meanwhile; the socket stays unread.
+  private mutating func waitForLanes() throws(Failure) {
+    try reportIfDue()
+    group.sourceWakeup.clear()
+    let waitsForAll = isBarrierRunning || waitingBarrier != nil || isStopReached
+    let canGoOn = waitsForAll ? group.isDrained : !mustWaitForLanes
+    if canGoOn || group.failure != nil || group.isStopping { return }
+    group.sourceWakeup.wait(for: max(.milliseconds(1), nextReport - monotonicNow()))
+  }
+
+  // MARK: Position
+
+  /// What the target holds for sure: everything before it is committed there. A barrier lies inside its transaction.
+  private var committedEnd: LSN {
+    var end = isInTransaction ? min(receivedEnd, position.commitLSN) : receivedEnd
+    if let oldest = router.oldestOpen { end = min(end, oldest) }
+    if let oldest = group.oldestPending { end = min(end, oldest) }
+    return end
+  }
+
+  private mutating func reportIfDue() throws(Failure) {
+    let now = monotonicNow()
+    if now >= nextReport || reportRequested || isStopReached && isDrained { try report(now) }
+  }
+
+  private mutating func report(_ now: Duration = monotonicNow()) throws(Failure) {
+    let end = max(confirmed, committedEnd)
+    let moved = end != confirmed
+    confirmed = end
+    progress.confirmed = end
+    if !moved && !reportRequested && now < nextReport { return }
+    nextReport = now + settings.reportInterval
+    reportRequested = false
+    guard end != .zero else { return }
+    var update: [UInt8] = [UInt8(ascii: "r")]
+    func add(_ value: UInt64) {
+      for shift in stride(from: 56, through: 0, by: -8) { update.append(UInt8(truncatingIfNeeded: value >> shift)) }
+    }
+    add(end.rawValue)
+    add(end.rawValue)
+    add(end.rawValue)
+    add(UInt64(bitPattern: wallClockMicroseconds() - 946_684_800_000_000))
+    update.append(0)
+    try connection.sendReplicationMessage(update)
+    Failpoint.reach(.positionReported)
+  }
+}

@@ -1,0 +1,159 @@
+/// The texts of every statement that writes to one target table.
+///
+/// Rows come in column arrays, so that a text is the same for any number of rows and can be prepared once. In `u`, the
+/// unnested arrays, column n of the mapping is called `cn`. A value that travels as text is cast to the column's type
+/// without its modifier, as an explicit cast with one would cut silently; the assignment then enforces the length.
+package struct StatementTexts: Sendable {
+  package let mapping: TableMapping
+  package let format: WireFormat
+  /// Inserts rows that are not there; 23505 if one is.
+  package let insert: Statement
+  /// Inserts rows, or overwrites those with their key. Same as `insert` for a table without a key.
+  package let upsert: Statement
+  /// Deletes rows by key. For a table without a key it is `bagDelete`.
+  package let delete: Statement
+  /// Fails with 22012 unless as many rows as the last parameter says have the keys given: for updates that carry only a
+  /// part of the row. Without a key, `bagCount`.
+  package let presenceGuard: Statement
+
+  package init(_ mapping: TableMapping, format: WireFormat) {
+    self.mapping = mapping
+    self.format = format
+    let texts = Writer(mapping: mapping, format: format)
+    insert = texts.insert()
+    upsert = texts.upsert()
+    delete = mapping.isKeyless ? texts.bagDelete() : texts.delete()
+    presenceGuard = texts.presenceGuard()
+  }
+
+  /// Overwrites some columns of the rows with the keys given; keys without a row are left out silently.
+  ///
+  /// - Parameter present: indexes in `mapping.columns` of the columns that are given, in any order. Key columns are
+  ///   always parameters, whether named or not, and are never written. At least one other column must be named.
+  package func maskedUpdate(present: [Int]) -> Statement {
+    Writer(mapping: mapping, format: format).maskedUpdate(present: present)
+  }
+
+  /// Counts the rows that equal one image in every column: one `bigint`. For tables without a key.
+  package var bagCount: Statement { Writer(mapping: mapping, format: format).bagCount() }
+
+  /// Deletes every row that equals one image in every column. For tables without a key.
+  package var bagDelete: Statement { Writer(mapping: mapping, format: format).bagDelete() }
+}
+
+private struct Writer {
+  let mapping: TableMapping
+  let format: WireFormat
+
+  private var table: String { mapping.target.quoted }
+  private var all: [Int] { Array(mapping.columns.indices) }
+
+  func insert() -> Statement {
+    let names = mapping.columns.map { quotedIdentifier($0.targetName) }.joined(separator: ",")
+    let values = all.map(value).joined(separator: ",")
+    return Statement(
+      sql: "INSERT INTO \(table) (\(names)) SELECT \(values) FROM \(unnest(all))", parameters: parameters(all))
+  }
+
+  func upsert() -> Statement {
+    var statement = insert()
+    guard !mapping.isKeyless else { return statement }
+    let key = mapping.key.map { quotedIdentifier(mapping.columns[$0].targetName) }.joined(separator: ",")
+    let written = all.filter { !mapping.key.contains($0) }
+    statement.sql += " ON CONFLICT (\(key)) DO "
+    statement.sql +=
+      written.isEmpty
+      ? "NOTHING"
+      : "UPDATE SET "
+        + written.map { index in
+          let name = quotedIdentifier(mapping.columns[index].targetName)
+          return "\(name)=EXCLUDED.\(name)"
+        }.joined(separator: ",")
+    return statement
+  }
+
+  func maskedUpdate(present: [Int]) -> Statement {
+    precondition(!mapping.isKeyless, "a table without a key has no partial updates")
+    let written = Set(present).subtracting(mapping.key).sorted()
+    precondition(!written.isEmpty, "a masked update must write a column beside the key")
+    let used = (written + mapping.key).sorted()
+    let assignments = written.map { "\(quotedIdentifier(mapping.columns[$0].targetName))=\(value($0))" }
+    return Statement(
+      sql: "UPDATE \(table) AS t SET \(assignments.joined(separator: ",")) FROM \(unnest(used)) WHERE \(match())",
+      parameters: parameters(used))
+  }
+
+  func delete() -> Statement {
+    let key = mapping.key.sorted()
+    return Statement(
+      sql: "DELETE FROM \(table) AS t USING \(unnest(key)) WHERE \(match())", parameters: parameters(key))
+  }
+
+  func presenceGuard() -> Statement {
+    let key = mapping.key.sorted()
+    guard !key.isEmpty else { return bagCount() }
+    return Statement(
+      sql: "SELECT 1/((count(*)=$\(key.count + 1)::bigint)::int) FROM \(table) AS t JOIN \(unnest(key)) ON \(match())",
+      parameters: parameters(key), takesRowCount: true)
+  }
+
+  func bagCount() -> Statement {
+    Statement(sql: "SELECT count(*) FROM \(table) AS t WHERE \(equalsImage())", parameters: scalars())
+  }
+
+  func bagDelete() -> Statement {
+    Statement(sql: "DELETE FROM \(table) AS t WHERE \(equalsImage())", parameters: scalars())
+  }
+
+  /// `unnest($1::bigint[],$2::text[]) AS u(c0,c3)`.
+  private func unnest(_ columns: [Int]) -> String {
+    let arrays = columns.enumerated().map { position, index in "$\(position + 1)::\(carrier(index))[]" }
+    let names = columns.map { "c\($0)" }
+    return "unnest(\(arrays.joined(separator: ","))) AS u(\(names.joined(separator: ",")))"
+  }
+
+  /// The type in which the column's values travel.
+  private func carrier(_ index: Int) -> String {
+    isBinary(index) ? mapping.columns[index].castType : "text"
+  }
+
+  private func isBinary(_ index: Int) -> Bool {
+    format == .binary && mapping.columns[index].binaryOID != nil
+  }
+
+  /// The column's value in `u`, in the target column's type.
+  private func value(_ index: Int) -> String { cast("u.c\(index)", index) }
+
+  private func cast(_ expression: String, _ index: Int) -> String {
+    let type = mapping.columns[index].castType
+    return isBinary(index) || type == "text" ? expression : "\(expression)::\(type)"
+  }
+
+  private func match() -> String {
+    mapping.key.map { "t.\(quotedIdentifier(mapping.columns[$0].targetName))=\(value($0))" }
+      .joined(separator: " AND ")
+  }
+
+  private func equalsImage() -> String {
+    all.map { index in
+      let column = mapping.columns[index]
+      let image = cast("$\(index + 1)::\(carrier(index))", index)
+      let name = "t.\(quotedIdentifier(column.targetName))"
+      let exact = (BuiltinType.of(column.binaryOID ?? 0) ?? BuiltinType.named(column.castType))?.equalityIsIdentity
+      return exact ?? false
+        ? "\(name) IS NOT DISTINCT FROM \(image)" : "\(name)::text IS NOT DISTINCT FROM (\(image))::text"
+    }.joined(separator: " AND ")
+  }
+
+  private func parameters(_ columns: [Int]) -> [Statement.Parameter] {
+    columns.map { Statement.Parameter(column: $0, elementOID: elementOID($0), isArray: true) }
+  }
+
+  private func scalars() -> [Statement.Parameter] {
+    all.map { Statement.Parameter(column: $0, elementOID: elementOID($0), isArray: false) }
+  }
+
+  private func elementOID(_ index: Int) -> UInt32 {
+    isBinary(index) ? mapping.columns[index].binaryOID ?? BuiltinType.textOID : BuiltinType.textOID
+  }
+}

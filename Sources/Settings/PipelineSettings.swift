@@ -1,0 +1,126 @@
+package import ChangeModel
+package import Runtime
+
+/// A whole configuration file: values that need no further check.
+package struct PipelineSettings: Hashable, Sendable {
+  package enum Mode: String, Hashable, Sendable {
+    case fullLoadAndCDC = "full-load-and-cdc"
+    case fullLoad = "full-load"
+    case cdc
+
+    /// Whether existing rows are copied.
+    package var loads: Bool { self != .cdc }
+    /// Whether the change stream is followed.
+    package var follows: Bool { self != .fullLoad }
+  }
+
+  package enum Fidelity: String, Hashable, Sendable {
+    /// Changes of one key stay in order; parallel lanes.
+    case key
+    /// Source transactions stay whole and in order; one lane.
+    case transaction
+  }
+
+  package enum ChunkBy: String, Hashable, Sendable { case auto, key, ctid }
+
+  /// Names slot, publication, state rows and metrics.
+  package let name: String
+  /// `sink.enable-full-load: false` is already in it.
+  package let mode: Mode
+  package let fidelity: Fidelity
+  /// Bytes of a table that one unit of the full load copies.
+  package let chunkSize: Int
+  package let chunkBy: ChunkBy
+  package let logLevel: Log.Level
+  package let logFormat: Log.Format
+  package let source: SourceSettings
+  package let sink: SinkSettings
+  /// In the order of the file; the first that matches a table counts.
+  package let routes: [RouteRule]
+
+  /// The name of a source table in the target: by the first route that matches, else unchanged.
+  package func target(of table: TableName) -> TableName {
+    for route in routes {
+      if let target = route.target(of: table) { return target }
+    }
+    return table
+  }
+}
+
+extension PipelineSettings {
+  /// Every setting there is.
+  package static let description: SectionDescription = {
+    var root = SettingsSection([], path: "", mark: .start, source: SettingsSource(file: "", environment: [:]))
+    _ = PipelineSettings(&root)
+    return root.description
+  }()
+
+  init(_ root: inout SettingsSection) {
+    let pipeline = root.section("pipeline", "What the pipeline is and does.", isRequired: true, PipelinePart.init)
+    source = root.section("source", "Where the tables come from.", isRequired: true) { section in
+      SourceSettings(&section, pipeline: pipeline.name)
+    }
+    var mode = pipeline.mode
+    sink = root.section("sink", "Where the tables go.", isRequired: true) { section in
+      SinkSettings(&section, pipeline: pipeline.name, mode: &mode)
+    }
+    self.mode = mode
+    var lines: [TablePattern: Int] = [:]
+    routes = root.sections("route", "Other names for tables in the target.") { section in
+      let rule = RouteRule(&section)
+      guard section.problems.isEmpty, let line = section.line("source-table") else { return rule }
+      if let first = lines.updateValue(line, forKey: rule.sourceTable) {
+        section.report("source-table", "routed already on line \(first); expected one rule for it")
+      }
+      return rule
+    }
+    name = pipeline.name
+    fidelity = pipeline.fidelity
+    chunkSize = pipeline.chunkSize
+    chunkBy = pipeline.chunkBy
+    logLevel = pipeline.logLevel
+    logFormat = pipeline.logFormat
+  }
+}
+
+/// The section `pipeline`.
+private struct PipelinePart {
+  let name: String
+  let mode: PipelineSettings.Mode
+  let fidelity: PipelineSettings.Fidelity
+  let chunkSize: Int
+  let chunkBy: PipelineSettings.ChunkBy
+  let logLevel: Log.Level
+  let logFormat: Log.Format
+
+  init(_ section: inout SettingsSection) {
+    name = section.required(
+      .text(
+        "name", "[a-z0-9_]{1,40}", expected: "1 to 40 characters of a-z, 0-9 and _",
+        "The pipeline's name; it names the slot, the publication and the state in the target."))
+    mode = section.value(
+      .choice(
+        "mode",
+        ["full-load-and-cdc": PipelineSettings.Mode.fullLoadAndCDC, "full-load": .fullLoad, "cdc": .cdc],
+        "Whether to copy existing rows, to follow changes, or both."), default: .fullLoadAndCDC)
+    fidelity = section.value(
+      .choice(
+        "fidelity", ["key": PipelineSettings.Fidelity.key, "transaction": .transaction],
+        "What stays in order: the changes of one key, in parallel lanes, or whole source transactions, in one lane."),
+      default: .key)
+    chunkSize = section.value(
+      .byteSize("chunk-size", in: 8192...(16 << 30), "How much of a table one unit of the full load copies."),
+      default: 32 << 20)
+    chunkBy = section.value(
+      .choice(
+        "chunk-by", ["auto": PipelineSettings.ChunkBy.auto, "key": .key, "ctid": .ctid],
+        "How tables are cut for the full load: by ranges of the key or by physical position."), default: .auto)
+    logLevel = section.value(
+      .choice(
+        "log-level", ["error": Log.Level.error, "warning": .warning, "info": .info, "debug": .debug],
+        "The least important messages that are still logged."), default: .info)
+    logFormat = section.value(
+      .choice("log-format", ["text": Log.Format.text, "json": .json], "The form of log lines on standard error."),
+      default: .text)
+  }
+}

@@ -1,0 +1,169 @@
+package import Runtime
+
+/// Where the tables go.
+package struct SinkSettings: Hashable, Sendable {
+  package enum Kind: String, Hashable, Sendable { case dsql, postgres }
+  package enum LoadMethod: String, Hashable, Sendable { case insert, copy }
+
+  package let kind: Kind
+  package let server: ServerSettings
+  /// The region that IAM tokens are signed for; `nil` when the login is by password.
+  package let iamRegion: String?
+  package let maxPoolSize: Int
+  package let connectionMaxLifetime: Duration
+  /// Workers of the full load, and lanes of the change stream unless transactions are kept whole.
+  package let parallelism: Int
+  /// Most rows buffered for one transaction.
+  package let batchSize: Int
+  package let flushInterval: Duration
+  package let loadMethod: LoadMethod
+  package let usesPipelining: Bool
+  /// Most bytes of changes and rows in memory.
+  package let bufferSize: Int
+  package let retry: Backoff.Limits
+}
+
+extension SinkSettings {
+  /// Besides the workers: one for the state, one that sees when another instance takes over.
+  static let otherConnections = 2
+  /// Debian's bundle: libpq before 16 can't be told to use the system's certificates.
+  static let systemCertificates = "/etc/ssl/certs/ca-certificates.crt"
+
+  /// - Parameters:
+  ///   - pipeline: the pipeline's name.
+  ///   - mode: the pipeline's; only changes are followed when `enable-full-load` is false.
+  init(_ section: inout SettingsSection, pipeline: String, mode: inout PipelineSettings.Mode) {
+    kind = section.required(.choice("type", ["dsql": Kind.dsql, "postgres": .postgres], "What the target is."))
+    server = ServerSettings(&section, .sink(kind, pipeline: pipeline))
+    iamRegion = Self.readIAM(&section, kind, host: server.host)
+    section.rule(.onlyWhen(key: "type", value: "postgres", ["url"]))
+    section.rule(.onlyWhen(key: "type", value: "dsql", ["admin-user", "use-iam-auth", "region"]))
+    section.rule(
+      .choicesWhen(key: "type", value: "dsql", choice: "ssl-mode", ["require", "verify-ca", "verify-full"]))
+    maxPoolSize = section.value(
+      .integer(
+        "max-pool-size", in: (1 + Self.otherConnections)...1000,
+        "Most connections to the target at a time: one for each of `parallelism`, and \(Self.otherConnections) more."),
+      default: 20)
+    connectionMaxLifetime = section.value(
+      .duration(
+        "connection-max-lifetime", in: 1000...3_540_000,
+        "A connection is replaced before it is this old; DSQL ends sessions after 60 minutes."), default: .seconds(3540)
+    )
+    mode = Self.readMode(&section, mode)
+    parallelism = section.value(
+      .integer(
+        "parallelism", in: 1...64,
+        "Parallel readers and writers of the full load, and parallel lanes of changes."), default: 4)
+    batchSize = section.value(
+      .integer(
+        "batch-size", in: 1...100_000,
+        "Most rows buffered for one transaction. On DSQL a transaction is cut at 3,000 rows whatever this says."),
+      default: 5000)
+    flushInterval = section.value(
+      .duration(
+        "flush-interval", in: 1...3_600_000,
+        "Longest time until what the target has committed is confirmed to the source."), default: .seconds(1))
+    loadMethod =
+      section.optional(
+        .choice("load-method", ["insert": LoadMethod.insert, "copy": .copy], "How the full load writes rows."),
+        absent: "`insert` for `dsql`, `copy` for `postgres`")
+      ?? (kind == .dsql ? .insert : .copy)
+    usesPipelining = section.value(
+      .boolean("pipelining", "Whether all statements of a transaction are sent at once, or one by one."), default: true)
+    bufferSize = section.value(
+      .byteSize("buffer-size", in: (1 << 20)...(16 << 30), "Most memory for changes and rows on their way."),
+      default: 16 << 20)
+    retry = section.section(
+      "retry", "What happens when the source or the target fails or goes away.", Backoff.Limits.read)
+    let spare = maxPoolSize - Self.otherConnections
+    if parallelism > spare {
+      if section.isGiven("parallelism") {
+        section.report(
+          "parallelism",
+          "needs \(parallelism + Self.otherConnections) connections, more than max-pool-size; expected at most \(spare)"
+        )
+      } else {
+        section.report(
+          "max-pool-size",
+          "too small for parallelism \(parallelism); expected at least \(parallelism + Self.otherConnections)")
+      }
+    }
+  }
+
+  private static func readMode(
+    _ section: inout SettingsSection, _ mode: PipelineSettings.Mode
+  ) -> PipelineSettings.Mode {
+    let loads = section.value(
+      .boolean("enable-full-load", "Whether existing rows are copied; `false` is the same as `pipeline.mode: cdc`."),
+      default: true)
+    if !loads, mode == .fullLoad {
+      section.report("enable-full-load", "false although pipeline.mode is full-load; expected true, or another mode")
+    }
+    return loads ? mode : .cdc
+  }
+
+  private static func readIAM(_ section: inout SettingsSection, _ kind: Kind, host: String) -> String? {
+    let usesIAM =
+      section.optional(
+        .boolean("use-iam-auth", "Whether to log in with IAM tokens in place of a password."),
+        absent: "`true` for `dsql`")
+      ?? (kind == .dsql)
+    let region = section.optional(
+      .text(
+        "region", "[a-z0-9-]+", expected: "an AWS region such as us-east-1", "The AWS region tokens are signed for."),
+      absent: "the label before `.on.aws` in `host`")
+    guard kind == .dsql else { return nil }
+    guard usesIAM else {
+      if section.isGiven("region") {
+        section.report("region", "given although use-iam-auth is false; expected it to be absent")
+      }
+      return nil
+    }
+    if section.isGiven("password") {
+      section.report(
+        "password", "given although use-iam-auth is true; expected it to be absent, or use-iam-auth: false")
+    }
+    let labels = host.split(separator: ".")
+    let fromHost = labels.count > 3 && labels.suffix(2) == ["on", "aws"] ? String(labels[labels.count - 3]) : nil
+    if region == nil, fromHost == nil, section.isGiven("host"), !host.isEmpty, !section.isGiven("region") {
+      section.report(
+        "region", "missing; host does not end in a region and .on.aws, so expected an AWS region such as us-east-1")
+    }
+    return region ?? fromHost ?? ""
+  }
+}
+
+extension ServerSettings.Side {
+  fileprivate static func sink(_ kind: SinkSettings.Kind, pipeline: String) -> Self {
+    Self(
+      applicationName: "penstock:\(pipeline)", hostKey: "host", databaseKey: "database", defaultDatabase: "postgres",
+      defaultSSLMode: kind == .dsql ? .verifyFull : .prefer,
+      sslModeText: "`verify-full` for `dsql`, `prefer` for `postgres`",
+      defaultRootCertificate: kind == .dsql ? SinkSettings.systemCertificates : nil,
+      rootCertificateText:
+        "`\(SinkSettings.systemCertificates)` for `dsql` with `verify-ca` or `verify-full`, else libpq's",
+      adminKey: "admin-user")
+  }
+}
+
+extension Backoff.Limits {
+  static func read(_ section: inout SettingsSection) -> Backoff.Limits {
+    let initial = section.value(
+      .duration("initial-delay", in: 1...60_000, "The wait before the first retry; it doubles from then on."),
+      default: .milliseconds(100))
+    let longest = section.value(
+      .duration("max-delay", in: 1...3_600_000, "The longest wait between two retries."), default: .seconds(30))
+    let budget = section.value(
+      .duration(
+        "max-elapsed", in: 0...604_800_000,
+        "How long one failure is retried before the pipeline stops; 0 retries for ever."), default: .seconds(600))
+    if initial > longest {
+      section.report(
+        section.isGiven("initial-delay") ? "initial-delay" : "max-delay",
+        "initial-delay is longer than max-delay; expected initial-delay to be the shorter one")
+    }
+    return Backoff.Limits(
+      initialDelay: initial, maxDelay: longest, maxElapsed: budget == .zero ? nil : budget)
+  }
+}

@@ -1,0 +1,102 @@
+import ChangeModel
+import DSQLSink
+import FullLoad
+import Glibc
+import Operations
+import Pipeline
+import Postgres
+import PostgresSource
+import Runtime
+import SQLMapping
+import Settings
+
+/// `penstock check`: 1 when a finding is an error.
+func checkPipeline(
+  _ settings: PipelineSettings, environment: [String: String], json: Bool, log: Log
+) async -> Int32 {
+  do throws(Failure) {
+    let found = try await onThread("check") { () throws(Failure) in
+      try findings(settings, Endpoints(settings, environment: environment))
+    }
+    writeAll(json ? jsonDocument(found) : text(found), to: STDOUT_FILENO)
+    return found.contains { $0.severity == .error } ? 1 : 0
+  } catch {
+    log.error("\(error)")
+    return error.exitCode
+  }
+}
+
+/// `penstock plan`.
+func planPipeline(_ settings: PipelineSettings, environment: [String: String], log: Log) async -> Int32 {
+  do throws(Failure) {
+    let report = try await onThread("plan") { () throws(Failure) in
+      try plan(settings, Endpoints(settings, environment: environment))
+    }
+    writeAll(report, to: STDOUT_FILENO)
+    return 0
+  } catch {
+    log.error("\(error)")
+    return error.exitCode
+  }
+}
+
+private func findings(_ settings: PipelineSettings, _ endpoints: Endpoints) throws(Failure) -> [Finding] {
+  let source = try Connection(InstanceProbe.observing(endpoints.source))
+  let request = CheckRequest(
+    slotName: settings.source.slotName, publicationName: settings.source.publicationName,
+    followsChanges: settings.mode.follows, sessions: settings.sink.parallelism + 3, dialect: endpoints.sink.dialect)
+  let facts = try SourceFacts.read(source, for: request) { settings.source.selects($0) }
+  let mapper = SchemaMapper(dialect: endpoints.sink.dialect, followsChanges: settings.mode.follows)
+  // A table that can't be mapped is a finding of the source's rules.
+  let mappings = facts.catalog.tables.compactMap { try? mapper.mapTable($0, target: settings.target(of: $0.name)) }
+  // Reading the identity needs a right that a run needs too; without it the comparison is left out.
+  let identity = try? ReplicationSlot.sourceIdentity(source)
+  let found =
+    SourceCheck.findings(facts, request)
+    + (try TargetCheck(settings, endpoints.sink).findings(mappings, sourceIdentity: identity))
+  return FindingSeverity.allCases.flatMap { severity in found.filter { $0.severity == severity } }
+}
+
+private func text(_ findings: [Finding]) -> String {
+  let counts = FindingSeverity.allCases.map { severity in
+    (severity, findings.count { $0.severity == severity })
+  }
+  let summary = counts.map { "\($1) \($0.rawValue)\($1 == 1 || $0 == .info ? "" : "s")" }.joined(separator: ", ")
+  return findings.map { "\($0)\n" }.joined() + summary + "\n"
+}
+
+private func jsonDocument(_ findings: [Finding]) -> String {
+  let rows = findings.map { finding in
+    """
+    {"id":\(jsonString(finding.id.rawValue)),"severity":\(jsonString(finding.severity.rawValue)),\
+    "subject":\(jsonString(finding.subject)),"evidence":\(jsonString(finding.evidence)),"fix":\(jsonString(finding.fix))}
+    """
+  }
+  let hasErrors = findings.contains { $0.severity == .error }
+  return "{\"ok\":\(!hasErrors),\"findings\":[\(rows.joined(separator: ","))]}\n"
+}
+
+private func plan(_ settings: PipelineSettings, _ endpoints: Endpoints) throws(Failure) -> String {
+  let preparation = try Preparation(settings, endpoints)
+  let source = try Connection(InstanceProbe.observing(endpoints.source))
+  var notes: [TableName: [String]] = [:]
+  for (index, mapping) in preparation.mappings.enumerated() where settings.mode.loads {
+    let chunks = try ChunkPlanner(settings).splitTableIntoChunks(mapping, index: index, source)
+    notes[mapping.source.name] = [chunkNote(chunks, mapping)]
+  }
+  let mapper = SchemaMapper(dialect: endpoints.sink.dialect, followsChanges: settings.mode.follows)
+  let leftOut = preparation.uncopied.map { "left out: \($0)\n" }.joined()
+  return PlanReport(preparation.mappings, by: mapper, notes: notes).description
+    + (leftOut.isEmpty ? "" : "\n" + leftOut)
+}
+
+/// Such as `24 chunks of about 32 MiB, cut by physical position`.
+private func chunkNote(_ chunks: [Chunk], _ mapping: TableMapping) -> String {
+  guard chunks.count > 1 else { return "loaded in one piece" }
+  let size = binarySize(chunks.reduce(0) { $0 + $1.bytesEstimate } / UInt64(chunks.count))
+  let kinds = Set(chunks.map(\.kind))
+  let way =
+    kinds.contains(.ctid)
+    ? "cut by physical position" : kinds.contains(.key) ? "cut by ranges of the key" : "one for each partition"
+  return "\(chunks.count) chunks of about \(size), \(way)"
+}

@@ -1,0 +1,78 @@
+import CommandLineArguments
+import Testing
+
+@Suite("The command line") struct InvocationTests {
+  @Test(
+    "a correct command line is understood",
+    arguments: [
+      ("check f", .check(file: "f", json: false)), ("check f --json", .check(file: "f", json: true)),
+      ("check --json f", .check(file: "f", json: true)), ("plan f", .plan(file: "f")),
+      ("run f", .run(file: "f", exitWhenCaughtUp: false)),
+      ("run --exit-when-caught-up f", .run(file: "f", exitWhenCaughtUp: true)),
+      ("run -- --f", .run(file: "--f", exitWhenCaughtUp: false)), ("run -", .run(file: "-", exitWhenCaughtUp: false)),
+      ("status f", .status(file: "f", watch: false, json: false)),
+      ("status f --watch --json", .status(file: "f", watch: true, json: true)),
+      ("status f --json --json", .status(file: "f", watch: false, json: true)),
+      ("verify f --json", .verify(file: "f", json: true)), ("reset f --yes", .reset(file: "f")),
+      ("schema", .schema(markdown: false)), ("schema --markdown", .schema(markdown: true)),
+      ("help", .help(nil)), ("--help", .help(nil)), ("-h", .help(nil)), ("help run", .help(.run)),
+      ("help --help", .help(.help)), ("run --help", .help(.run)), ("run f -h", .help(.run)),
+      ("reset --help", .help(.reset)), ("version", .version), ("--version", .version),
+    ] as [(String, Invocation)])
+  func understood(line: String, expected: Invocation) throws {
+    #expect(try Invocation.parse(line.split(separator: " ").map(String.init)) == expected)
+  }
+
+  static let general = "usage: penstock COMMAND [FILE] [OPTIONS]"
+
+  @Test(
+    "a wrong command line is explained",
+    arguments: [
+      ("", "no command", general), ("statu f", "unknown command \"statu\"; did you mean \"status\"?", general),
+      ("pipeline.yaml", "unknown command \"pipeline.yaml\"", general),
+      ("--vers", "unknown option \"--vers\"; did you mean \"--version\"?", general),
+      ("-x", "unknown option \"-x\"", general), ("help rnu", "unknown command \"rnu\"; did you mean \"run\"?", general),
+      ("help run now", "help takes one command", general),
+      ("run", "run needs a configuration file", "usage: penstock run FILE [--exit-when-caught-up]"),
+      ("plan a b", "unexpected argument \"b\"", "usage: penstock plan FILE"),
+      ("version now", "unexpected argument \"now\"", "usage: penstock version"),
+      (
+        "run f --exit-when-cought-up",
+        "unknown option \"--exit-when-cought-up\"; did you mean \"--exit-when-caught-up\"?",
+        "usage: penstock run FILE [--exit-when-caught-up]"
+      ),
+      (
+        "status f --jsn", "unknown option \"--jsn\"; did you mean \"--json\"?",
+        "usage: penstock status FILE [--watch] [--json]"
+      ),
+      ("status f --json=yes", "--json takes no value", "usage: penstock status FILE [--watch] [--json]"),
+      ("plan f --json", "unknown option \"--json\"", "usage: penstock plan FILE"),
+      ("verify f --password=hunter2", "unknown option \"--password\"", "usage: penstock verify FILE [--json]"),
+      ("reset f", "reset can't be undone; add --yes to do it", "usage: penstock reset FILE --yes"),
+      ("schema f", "unexpected argument \"f\"", "usage: penstock schema"),
+    ])
+  func explained(line: String, message: String, usage: String) {
+    #expect {
+      _ = try Invocation.parse(line.split(separator: " ").map(String.init))
+    } throws: {
+      "\($0)" == "penstock: \(message)\n\(usage)\nTry `penstock --help`."
+    }
+  }
+
+  @Test("strange arguments are shown without harm") func strange() {
+    #expect {
+      _ = try Invocation.parse([String(repeating: "x", count: 100) + "\u{1B}[2J"])
+    } throws: {
+      "\($0)".hasPrefix("penstock: unknown command \"\(String(repeating: "x", count: 57))...\"\n")
+    }
+    #expect {
+      _ = try Invocation.parse(["plan", "a", "\u{1B}[2J"])
+    } throws: {
+      "\($0)".hasPrefix("penstock: unexpected argument \" [2J\"\n")
+    }
+  }
+
+  @Test("an empty file name is none") func emptyFile() {
+    #expect(throws: UsageError.self) { _ = try Invocation.parse(["run", ""]) }
+  }
+}

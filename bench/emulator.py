@@ -1,0 +1,36 @@
+"""dsql-emulator before the target cluster."""
+
+import contextlib
+import pathlib
+import re
+import time
+
+from clusters import Cluster
+from processes import Measured
+
+
+class Emulator:
+    """A running emulator and what Penstock needs to know of it."""
+
+    def __init__(self, binary: pathlib.Path, folder: pathlib.Path, target: Cluster, database: str):
+        certificates = folder / "certificates"
+        log = folder / f"emulator-{time.monotonic_ns()}.log"
+        self.process = Measured(
+            [str(binary), "--backend", target.connection(database), "--make-certificate", str(certificates)], log)
+        deadline = time.monotonic() + 10
+        while not (found := re.search(r"listening on \S+:(\d+)", log.read_text())):
+            if time.monotonic() > deadline or self.process.process.poll() is not None:
+                raise SystemExit(f"bench: dsql-emulator does not listen; see {log}")
+            time.sleep(0.02)
+        self.sink = (f"type: dsql\n  host: localhost\n  port: {found.group(1)}\n  region: us-east-1\n"
+                     f"  admin-user: true\n  ssl-root-cert: {certificates}/ca.crt")
+        self.environment = {"AWS_ACCESS_KEY_ID": "AKIDBENCH", "AWS_SECRET_ACCESS_KEY": "bench"}
+
+
+@contextlib.contextmanager
+def emulator_before(binary: pathlib.Path, folder: pathlib.Path, target: Cluster, database: str):
+    emulator = Emulator(binary, folder, target, database)
+    try:
+        yield emulator
+    finally:
+        emulator.process.drain()

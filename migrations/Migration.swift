@@ -1,0 +1,25 @@
+/// One numbered file of this folder, which makes a part of the state tables in the target; built into the binary.
+public struct Migration: Sendable {
+  /// Its number, from 1 without a gap.
+  public let version: Int
+  /// Its file's name without the ending.
+  public let name: String
+  /// One statement of DDL, safe to run again.
+  public let sql: String
+
+  /// Every migration, in order. A test holds this list against the folder.
+  public static let all: [Migration] = [
+    Migration(1, "0001_schema", PackageResources._001_schema_sql),
+    Migration(2, "0002_migration", PackageResources._002_migration_sql),
+    Migration(3, "0003_pipeline", PackageResources._003_pipeline_sql),
+    Migration(4, "0004_lane", PackageResources._004_lane_sql),
+    Migration(5, "0005_table_state", PackageResources._005_table_state_sql),
+    Migration(6, "0006_chunk", PackageResources._006_chunk_sql),
+  ]
+
+  private init(_ version: Int, _ name: String, _ bytes: [UInt8]) {
+    self.version = version
+    self.name = name
+    self.sql = String(decoding: bytes, as: UTF8.self)
+  }
+}
