@@ -1,4 +1,5 @@
 package import ChangeModel
+internal import Migrations
 package import Postgres
 
 /// Where a pipeline stands, as its target remembers it.

@@ -2,8 +2,11 @@
 #include "test_spawn.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 int penstock_test_spawn(pid_t *pid, const char *file, char *const arguments[], char *const environment[],
                         const char *directory, const int streams[3], int new_session) {
@@ -30,4 +33,13 @@ int penstock_test_spawn(pid_t *pid, const char *file, char *const arguments[], c
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   return code;
+}
+
+int penstock_test_wait(pid_t pid, int milliseconds) {
+  int process = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (process < 0) return 1;
+  struct pollfd descriptor = {.fd = process, .events = POLLIN};
+  int ended = poll(&descriptor, 1, milliseconds) == 1;
+  close(process);
+  return ended;
 }

@@ -65,9 +65,8 @@ final class PipelineUnderTest: Sendable {
     self.sink = sink
     self.settings = settings
     name = "p\(Self.counter.add(1, ordering: .relaxed).newValue)"
-    let shared = try source == nil || target == nil ? TestCluster.shared : nil
-    self.source = try TestDatabase(source ?? shared!)
-    self.target = try TestDatabase(target ?? shared!)
+    self.source = try TestDatabase(source ?? TestCluster.sources)
+    self.target = try TestDatabase(target ?? TestCluster.shared)
     file = try temporaryDirectory("pipeline") + "/pipeline.yaml"
     try self.source.run(schema)
     guard sink == .dsql else {

@@ -1,3 +1,4 @@
+import CTestKit
 import Foundation
 import Synchronization
 
@@ -36,7 +37,7 @@ package final class ChildProcess: Sendable {
       """)
     watch = Watch(pid: pid, cleanup: cleanup)
     // A thread, not a task: tests that block must not keep it from looking.
-    Thread.detachNewThread { [watch] in while !watch.look() { usleep(5000) } }
+    Thread.detachNewThread { [watch, pid] in while !watch.look() { _ = penstock_test_wait(pid, 50) } }
   }
 
   deinit { kill() }
@@ -49,12 +50,12 @@ package final class ChildProcess: Sendable {
     String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
   }
 
-  /// The exit status, or `nil` while it runs; up to 5 ms late.
+  /// The exit status, or `nil` while it runs.
   package var status: ExitStatus? { watch.state.withLock(\.status) }
 
   package var isRunning: Bool { status == nil }
 
-  /// The peak of its resident memory in bytes, read every 5 ms while it ran.
+  /// The peak of its resident memory in bytes, read every 50 ms while it ran.
   ///
   /// The kernel's own number at exit can't be used, since it counts the parent before `exec`.
   package var peakResidentBytes: Int { watch.state.withLock(\.peakResidentBytes) }

@@ -14,11 +14,17 @@ package final class TestCluster: Sendable {
   private let databases = Atomic<Int>(0)
 
   private static let sharedResult = Result { try TestCluster.start() }
+  private static let sourcesResult = Result { try TestCluster.start() }
 
   /// The cluster that all tests of this process share, each with databases of its own. Started at first use.
   ///
-  /// A test that stops the server, fills its slots or changes its settings starts one for itself instead.
+  /// A test that stops the server or changes its settings starts one for itself instead. So does one that makes a
+  /// slot, or it uses `sources`: making a slot waits for every writing transaction in the whole cluster.
   package static var shared: TestCluster { get throws { try sharedResult.get() } }
+
+  /// The cluster that the sources of all pipelines share. Only programs wait here for slots, never a test's thread:
+  /// the test whose transaction is waited for may need that thread to end it.
+  package static var sources: TestCluster { get throws { try sourcesResult.get() } }
 
   /// Makes and starts a cluster.
   ///

@@ -18,7 +18,7 @@ import Testing
   }
 
   @Test("a database is dropped together with its slots and sessions") func dropDatabase() throws {
-    let cluster = try TestCluster.shared
+    let cluster = try TestCluster.start()
     let database = try cluster.createDatabase()
     try cluster.psql("SELECT pg_create_logical_replication_slot('kit_slot', 'pgoutput')", database: database)
 

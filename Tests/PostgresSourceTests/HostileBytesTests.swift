@@ -113,13 +113,15 @@ struct HostileBytesTests {
       RelationMessage(
         id: 1, name: TableName("public", "t"), columns: columns.map { .init(name: $0, typeOID: $1, isKey: false) })
     }
-    let cases: [([(String, UInt32)], String)] = [
-      ([("c0", 25), ("c1", 20)], "column \"c1\" changed its type"),
-      ([("c0", 25), ("c1", 23), ("more", 25)], "column \"more\" was added"),
-      ([("c0", 25)], "key column \"c1\" is gone from the stream"),
+    let cases: [([(String, UInt32)], Bool, String)] = [
+      ([("c0", 25), ("c1", 20)], false, "column \"c1\" changed its type"),
+      ([("c0", 25), ("c1", 20)], true, "column \"c1\" changed its type"),
+      ([("c0", 25), ("c1", 23), ("more", 25)], false, "column \"more\" was added"),
+      ([("c0", 25)], false, "column \"c1\" is gone"),
+      ([("c0", 25)], true, "key column \"c1\" is not in the stream"),
     ]
-    for (columns, text) in cases {
-      let failure = #expect(throws: Failure.self) { _ = try RelationRoute(relation(columns), plan, isOlder: false) }
+    for (columns, isOlder, text) in cases {
+      let failure = #expect(throws: Failure.self) { _ = try RelationRoute(relation(columns), plan, isOlder: isOlder) }
       #expect(failure?.message == "table public.t changed while it was streamed: \(text)")
       #expect(failure?.exitCode == 3)
     }

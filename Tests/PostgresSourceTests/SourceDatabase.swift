@@ -4,14 +4,17 @@ import Postgres
 import PostgresSource
 import SQLMapping
 
-/// A database of the shared server with a publication of everything and a slot, and the bytes that the slot gives.
+/// A database of a server for such alone with a publication of everything and a slot, and the bytes that the slot gives.
 final class SourceDatabase {
   let session: Connection
   let settings: ConnectionSettings
   private let database: String
 
+  // Making a slot blocks this thread until all writing transactions end, so none may be left open here.
+  private static let cluster = Result { try TestCluster.start() }
+
   init(_ setup: String) throws {
-    let cluster = try TestCluster.shared
+    let cluster = try Self.cluster.get()
     database = try cluster.createDatabase()
     settings = ConnectionSettings(
       role: .source,

@@ -48,8 +48,8 @@ struct CommandTests {
   func unreachable() async throws {
     let pair = try await PairUnderTest(Self.schema)
     try await pair.load()
-    try pair.cluster.psql("ALTER DATABASE \"\(pair.targetName)\" RENAME TO \"\(pair.targetName)_away\"")
-    defer { _ = try? pair.cluster.psql("ALTER DATABASE \"\(pair.targetName)_away\" RENAME TO \"\(pair.targetName)\"") }
+    try pair.targetCluster.psql("ALTER DATABASE \"\(pair.targetName)\" RENAME TO \"\(pair.targetName)_away\"")
+    defer { _ = try? pair.targetCluster.psql("ALTER DATABASE \"\(pair.targetName)_away\" RENAME TO \"\(pair.targetName)\"") }
 
     let end = try await pair.perform("status")
 
@@ -149,8 +149,8 @@ struct CommandTests {
   @Test("check tells a target that refuses us")
   func checkConnection() async throws {
     let pair = try await PairUnderTest(Self.schema, sink: ["connect-timeout: 2s"])
-    try pair.cluster.psql("ALTER DATABASE \"\(pair.targetName)\" RENAME TO \"\(pair.targetName)_away\"")
-    defer { _ = try? pair.cluster.psql("ALTER DATABASE \"\(pair.targetName)_away\" RENAME TO \"\(pair.targetName)\"") }
+    try pair.targetCluster.psql("ALTER DATABASE \"\(pair.targetName)\" RENAME TO \"\(pair.targetName)_away\"")
+    defer { _ = try? pair.targetCluster.psql("ALTER DATABASE \"\(pair.targetName)_away\" RENAME TO \"\(pair.targetName)\"") }
 
     let end = try await pair.perform("check")
 

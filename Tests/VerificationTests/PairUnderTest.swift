@@ -5,7 +5,8 @@ import Testing
 
 /// Two databases of a test's own, and the real program between them.
 final class PairUnderTest: Sendable {
-  let cluster: TestCluster
+  let sourceCluster: TestCluster
+  let targetCluster: TestCluster
   let sourceName: String
   let targetName: String
   let name: String
@@ -27,21 +28,22 @@ final class PairUnderTest: Sendable {
     _ schema: String, sourceOptions: String = "", isDSQL: Bool = false, pipeline: [String] = [], sink: [String] = [],
     root: [String] = []
   ) async throws {
-    cluster = try TestCluster.shared
+    sourceCluster = try TestCluster.sources
+    targetCluster = try TestCluster.shared
     name = "v\(Self.counter.add(1, ordering: .relaxed).newValue)"
-    sourceName = try cluster.createDatabase(options: sourceOptions)
-    targetName = try cluster.createDatabase()
+    sourceName = try sourceCluster.createDatabase(options: sourceOptions)
+    targetName = try targetCluster.createDatabase()
     file = try temporaryDirectory("pair") + "/pipeline.yaml"
-    try cluster.psql(schema, database: sourceName)
+    try sourceCluster.psql(schema, database: sourceName)
     var lines = ["pipeline:", "  name: \(name)"] + pipeline.map { "  " + $0 }
     lines += [
-      "source:", "  type: postgres", "  hostname: 127.0.0.1", "  port: \(cluster.port)",
+      "source:", "  type: postgres", "  hostname: 127.0.0.1", "  port: \(sourceCluster.port)",
       "  database-name: \(sourceName)", "  username: postgres", "  tables: [\"*.*\"]", "sink:",
     ]
     if isDSQL {
       let folder = try Self.certificates.get()
       let process = try BinaryUnderTest.dsqlEmulator.start(
-        ["--backend", cluster.url(database: targetName), "--make-certificate", folder, "--connect-rate", "1000"],
+        ["--backend", targetCluster.url(database: targetName), "--make-certificate", folder, "--connect-rate", "1000"],
         environment: Self.credentials)
       let ready = /listening on [^:]+:(\d+)/
       try await eventually("the emulator to listen: \(process.standardError)") {
@@ -56,7 +58,7 @@ final class PairUnderTest: Sendable {
     } else {
       emulator = nil
       lines += [
-        "  type: postgres", "  host: 127.0.0.1", "  port: \(cluster.port)", "  database: \(targetName)",
+        "  type: postgres", "  host: 127.0.0.1", "  port: \(targetCluster.port)", "  database: \(targetName)",
         "  username: postgres",
       ]
     }
@@ -67,15 +69,15 @@ final class PairUnderTest: Sendable {
 
   deinit {
     emulator?.kill()
-    try? cluster.dropDatabase(sourceName)
-    try? cluster.dropDatabase(targetName)
+    try? sourceCluster.dropDatabase(sourceName)
+    try? targetCluster.dropDatabase(targetName)
   }
 
   @discardableResult
-  func source(_ sql: String) throws -> String { try cluster.psql(sql, database: sourceName) }
+  func source(_ sql: String) throws -> String { try sourceCluster.psql(sql, database: sourceName) }
 
   @discardableResult
-  func target(_ sql: String) throws -> String { try cluster.psql(sql, database: targetName) }
+  func target(_ sql: String) throws -> String { try targetCluster.psql(sql, database: targetName) }
 
   /// Starts `penstock COMMAND FILE …`.
   func start(_ command: String, _ arguments: [String] = []) throws -> ChildProcess {

@@ -30,8 +30,8 @@ struct VerifyLiveTests {
     let script = try temporaryDirectory("script") + "/w.sql"
     try Data(Self.script.utf8).write(to: URL(fileURLWithPath: script))
     let writer = try ChildProcess(
-      pair.cluster.program("pgbench"),
-      ["-n", "-c", "2", "-R", "150", "-T", "120", "-f", script, pair.cluster.url(database: pair.sourceName)])
+      pair.sourceCluster.program("pgbench"),
+      ["-n", "-c", "2", "-R", "150", "-T", "120", "-f", script, pair.sourceCluster.url(database: pair.sourceName)])
     try await eventually("writes") { try pair.source("SELECT count(*) > 50 FROM log") == "t" }
 
     let equal = try await pair.verify()
@@ -58,9 +58,9 @@ struct VerifyLiveTests {
     let run = try pair.start("run")
     try await pair.waitForStream(run)
     let writer = try ChildProcess(
-      pair.cluster.program("psql"),
+      pair.sourceCluster.program("psql"),
       [
-        "-q", pair.cluster.url(database: pair.sourceName), "-c",
+        "-q", pair.sourceCluster.url(database: pair.sourceName), "-c",
         """
         DO $$ BEGIN FOR i IN 1..200000 LOOP INSERT INTO bag VALUES (i % 5); COMMIT; PERFORM pg_sleep(0.005); END LOOP;
         END $$

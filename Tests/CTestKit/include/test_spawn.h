@@ -9,4 +9,7 @@
 int penstock_test_spawn(pid_t *pid, const char *file, char *const arguments[], char *const environment[],
                         const char *directory, const int streams[3], int new_session);
 
+/// Waits until a child of ours has ended or the time is over, without reaping it. Returns 1 once it has ended.
+int penstock_test_wait(pid_t pid, int milliseconds);
+
 #endif
