@@ -116,7 +116,8 @@ let package = Package(
     tests(
       "DSQLSinkTests",
       [
-        "ChangeTestKit", "DSQLSink", "Migrations", "DSQLEmulator", "AWS", "Lanes", "Postgres", "Runtime", "Apply", "SQLMapping",
+        "ChangeTestKit", "DSQLSink", "Migrations", "DSQLEmulator", "AWS", "Lanes", "Postgres", "Runtime", "Apply",
+        "SQLMapping",
         "ChangeModel",
       ]),
     tests(

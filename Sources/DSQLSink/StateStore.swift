@@ -100,11 +100,15 @@ package struct StateStore: Sendable {
   }
 
   /// Writes a new pipeline's row; nothing happens when another instance was first.
+  ///
+  /// The first epoch is the time in milliseconds: were the pipeline reset and made again while an older instance hangs,
+  /// that one's epoch would still be lower.
   package func create(_ state: PipelineState, _ connection: Connection) throws(Failure) {
     try connection.query(
       """
       INSERT INTO penstock.pipeline (pipeline, epoch, phase, source, slot_name, publication_name, made_slot,
-      made_publication) VALUES ($1, 0, $2, $3, $4, $5, $6::boolean, $7::boolean) ON CONFLICT (pipeline) DO NOTHING
+      made_publication) VALUES ($1, (extract(epoch FROM now())*1000)::bigint, $2, $3, $4, $5, $6::boolean, $7::boolean)
+      ON CONFLICT (pipeline) DO NOTHING
       """,
       [
         pipeline, state.phase.rawValue, state.source, state.slot, state.publication, String(state.madeSlot),

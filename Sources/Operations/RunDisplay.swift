@@ -62,10 +62,10 @@ package final class RunDisplay: Sendable {
     let now = monotonicNow()
     let changes = monitor.apply.changes
     let rate = recent.withLock { $0.changes.rate(changes, at: now) }
-    let confirmed = stream.confirmed
-    let lag = stream.serverEnd.rawValue.subtractingReportingOverflow(confirmed.rawValue)
+    let committed = stream.committed
+    let lag = stream.serverEnd.rawValue.subtractingReportingOverflow(committed.rawValue)
     // Before the first report nothing is known.
-    let bytes = lag.overflow || confirmed == .zero ? 0 : lag.partialValue
+    let bytes = lag.overflow || committed == .zero ? 0 : lag.partialValue
     // Commit times count from 2000-01-01.
     let age = Double(wallClockMicroseconds() - 946_684_800_000_000 - stream.commitTime) / 1e6
     let isCurrent = recent.withLock { recent in
@@ -76,7 +76,7 @@ package final class RunDisplay: Sendable {
     let seconds = isCurrent || stream.commitTime == 0 ? "0" : "\((max(0, age) * 10).rounded() / 10)"
     var text =
       "\(phase.rawValue): \(grouped(changes)) changes, \(grouped(Int(rate)))/s, lag \(binarySize(bytes)) and \(seconds) s, "
-      + "confirmed \(confirmed)"
+      + "committed \(committed)"
     if monitor.apply.conflicts > 0 { text += ", \(grouped(monitor.apply.conflicts)) conflicts" }
     return .init(lines: [text], summary: text)
   }

@@ -83,8 +83,13 @@ extension Stage {
       group.stop()
       await tasks.waitForAll()
     }
-    // The lanes have ended: what they committed last is told to the source, if it still listens.
-    do throws(Failure) { try stream.reportFinally() } catch { log.debug("last report: \(error.message)") }
+    // The lanes have ended: what they committed last is told to the source, if both sides still listen.
+    do throws(Failure) {
+      try watch.raiseLimit(session.connection())
+      try stream.reportFinally()
+    } catch {
+      log.debug("last report: \(error.message)")
+    }
     if let failure = group.failure { throw failure }
   }
 
@@ -130,7 +135,6 @@ extension Stage {
       let created = try ReplicationSlot.create(state.slot, isTemporary: false, on: maker) {
         log.warning("making slot \(state.slot) waits for older transactions to end")
       }
-      try update(state, [("slot_lsn", created.consistentPoint.description)])
       slot = try ReplicationSlot.status(state.slot, source)
       log.info("created slot \(state.slot) at \(created.consistentPoint)")
     }
@@ -139,6 +143,7 @@ extension Stage {
         .source, "slot \"\(state.slot)\" is gone, and with it the changes since it was last used",
         location: source.settings.place, hint: "Run penstock reset, then load again.")
     }
+    try checkUnmoved(slot, state, at: source.settings.place)
     if let pid = slot.activePID {
       guard try ReplicationSlot.application(of: pid, source) == run.endpoints.replication["application_name"] else {
         throw Failure(
@@ -151,6 +156,27 @@ extension Stage {
       try ReplicationSlot.end(session: pid, of: slot.name, source)
     }
     return try Connection(run.endpoints.replication)
+  }
+}
+
+extension Stage {
+  /// Refuses a slot that somebody else has moved: what it passed will never be sent again.
+  private func checkUnmoved(_ slot: SlotStatus, _ state: PipelineState, at place: String) throws(Failure) {
+    let progress = run.monitor.stream
+    guard let known = [state.slotLSN, state.confirmLimit].compactMap(\.self).max() else {
+      // The stream begins here, at a slot of the user's or one just made.
+      try update(state, [("slot_lsn", slot.confirmedFlush.description)])
+      progress.reportLimit = max(progress.reportLimit, slot.confirmedFlush)
+      return
+    }
+    progress.reportLimit = max(progress.reportLimit, known)
+    guard slot.confirmedFlush > progress.reportLimit else { return }
+    throw Failure(
+      .source,
+      "slot \"\(slot.name)\" was moved to \(slot.confirmedFlush) by somebody else, and the changes since "
+        + "\(progress.reportLimit), up to which this pipeline has taken them, will not come again",
+      location: place,
+      hint: "Find who reads or advances this slot, such as pg_recvlogical; then run penstock reset and load again.")
   }
 }
 
@@ -169,16 +195,43 @@ private struct OwnershipWatch: Sendable {
   let progress: StreamProgress
   let log: Log
 
+  /// Lets the source be told what is committed now, once the target remembers that it was.
+  func raiseLimit(_ connection: Connection) throws(Failure) {
+    let committed = progress.committed
+    guard committed > progress.reportLimit else { return }
+    try store.update(identity, [("confirm_limit", committed.description)], connection)
+    progress.reportLimit = committed
+  }
+
+  /// Between two looks the limit is raised once what is committed has come to rest, so that a quiet source is told soon.
+  private func rest(_ session: SinkSession) {
+    var last = progress.committed
+    for _ in 0..<8 {
+      group.endSignal.wait(for: .milliseconds(250))
+      if group.endSignal.isSignalled { return }
+      let committed = progress.committed
+      if committed == last { attempt(session) { connection throws(Failure) in try raiseLimit(connection) } }
+      last = committed
+    }
+  }
+
+  private func attempt(_ session: SinkSession, _ work: (Connection) throws(Failure) -> Void) {
+    do throws(Failure) {
+      try work(session.connection())
+    } catch {
+      // A target that is away is the lanes' concern.
+      session.discard()
+      if error.kind == .fenced { group.fail(error) }
+    }
+  }
+
   func run() {
     var connection: Connection?
     let session = SinkSession(options, interrupt: group.endSignal, log: log)
     while !group.endSignal.isSignalled {
-      do throws(Failure) {
-        try store.check(identity, session.connection())
-      } catch {
-        // A target that is away is the lanes' concern.
-        session.discard()
-        if error.kind == .fenced { group.fail(error) }
+      attempt(session) { connection throws(Failure) in
+        try store.check(identity, connection)
+        try raiseLimit(connection)
       }
       do throws(Failure) {
         if connection == nil { connection = try Connection(source) }
@@ -187,7 +240,7 @@ private struct OwnershipWatch: Sendable {
         // A source that is away is the stream's concern.
         connection = nil
       }
-      group.endSignal.wait(for: .seconds(2))
+      rest(session)
     }
     group.lanesEnded.wait(for: drainLimit)
     group.cutSignal.signal()

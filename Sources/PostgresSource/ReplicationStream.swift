@@ -324,10 +324,11 @@ package struct ReplicationStream: ~Copyable {
   }
 
   private mutating func report(_ now: Duration = monotonicNow()) throws(Failure) {
-    let end = max(confirmed, committedEnd)
+    let committed = committedEnd
+    progress.committed = committed
+    let end = max(confirmed, min(committed, progress.reportLimit))
     let moved = end != confirmed
     confirmed = end
-    progress.confirmed = end
     if !moved && !reportRequested && now < nextReport { return }
     nextReport = now + settings.reportInterval
     reportRequested = false

@@ -5,7 +5,8 @@ internal import Synchronization
 package final class StreamProgress: Sendable {
   private let changesCount = Atomic<Int>(0)
   private let transactionCount = Atomic<Int>(0)
-  private let confirmedLSN = Atomic<UInt64>(0)
+  private let committedLSN = Atomic<UInt64>(0)
+  private let reportLimitLSN = Atomic<UInt64>(0)
   private let serverLSN = Atomic<UInt64>(0)
   private let lastCommitTime = Atomic<Int64>(0)
 
@@ -22,10 +23,17 @@ package final class StreamProgress: Sendable {
     set { transactionCount.store(newValue, ordering: .relaxed) }
   }
 
-  /// Everything before it is committed in the target, and the source was told so.
-  package var confirmed: LSN {
-    get { LSN(confirmedLSN.load(ordering: .relaxed)) }
-    set { confirmedLSN.store(newValue.rawValue, ordering: .relaxed) }
+  /// Everything before it is committed in the target.
+  package var committed: LSN {
+    get { LSN(committedLSN.load(ordering: .relaxed)) }
+    set { committedLSN.store(newValue.rawValue, ordering: .relaxed) }
+  }
+
+  /// The source is told no position above it: the target remembers it first, so that a slot which stands beyond it at a
+  /// later start was moved by somebody else.
+  package var reportLimit: LSN {
+    get { LSN(reportLimitLSN.load(ordering: .relaxed)) }
+    set { reportLimitLSN.store(newValue.rawValue, ordering: .relaxed) }
   }
 
   /// The end of the source's log when it was last asked.

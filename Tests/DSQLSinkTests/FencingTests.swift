@@ -73,6 +73,19 @@ struct FencingTests {
     #expect(try rig.state.read(rig.session)?.epoch == successor.epoch)
   }
 
+  @Test("an instance that hung while its pipeline was reset and begun anew is fenced")
+  func reset() throws {
+    let rig = try Rig(ddl, [plan])
+    let known = try #require(try rig.state.read(rig.session))
+    try rig.state.remove(rig.session)
+    try rig.state.create(known, rig.session)
+    let successor = try rig.state.claim(rig.session, endingSessionsOf: nil)
+
+    #expect(successor.epoch > rig.identity.epoch)
+    let failure = #expect(throws: Failure.self) { try rig.state.check(rig.identity, rig.session) }
+    #expect(failure?.kind == .fenced)
+  }
+
   @Test("lanes can be fewer and more again")
   func laneCounts() throws {
     let rig = try Rig(ddl, [plan])

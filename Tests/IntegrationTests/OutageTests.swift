@@ -198,6 +198,23 @@ struct OutageTests {
     try await end(process)
   }
 
+  @Test("a slot that somebody else has moved is not gone on with", arguments: [true, false])
+  func movedSlot(isMoved: Bool) async throws {
+    let pipeline = try await PipelineUnderTest(schema: "CREATE TABLE t (id int PRIMARY KEY)")
+    try await pipeline.runToEnd()
+    try pipeline.source.run("INSERT INTO t SELECT generate_series(1, 10)")
+    if isMoved {
+      try pipeline.source.run("SELECT pg_replication_slot_advance('\(pipeline.slot)', pg_current_wal_lsn())")
+    }
+
+    let process = try pipeline.start(["--exit-when-caught-up"])
+    let status = try await process.wait()
+
+    #expect(status == .exited(isMoved ? 3 : 0), "\(process.standardError)")
+    #expect(process.standardError.contains("by somebody else") == isMoved)
+    #expect(try pipeline.isEqual != isMoved)
+  }
+
   @Test("an idle pipeline lets go of the log that others write")
   func idleSlot() async throws {
     let pipeline = try await PipelineUnderTest(

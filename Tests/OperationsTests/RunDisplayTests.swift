@@ -17,16 +17,16 @@ struct RunDisplayTests {
     #expect(frame.summary == phase.rawValue)
   }
 
-  @Test("the stream shows changes, lag in bytes and seconds, and the confirmed position")
+  @Test("the stream shows changes, lag in bytes and seconds, and the committed position")
   func stream() {
     let monitor = RunMonitor()
     monitor.phase = .streaming
-    monitor.stream.confirmed = LSN(text: "0/1000")!
+    monitor.stream.committed = LSN(text: "0/1000")!
     monitor.stream.serverEnd = LSN(text: "0/2400")!
 
     let frame = RunDisplay(monitor).frame(linesMax: 10)
 
-    #expect(frame.summary == "streaming: 0 changes, 0/s, lag 5 KiB and 0 s, confirmed 0/1000")
+    #expect(frame.summary == "streaming: 0 changes, 0/s, lag 5 KiB and 0 s, committed 0/1000")
     #expect(frame.lines == [frame.summary])
   }
 
