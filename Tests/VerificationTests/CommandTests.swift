@@ -28,7 +28,7 @@ struct CommandTests {
       try await pair.perform("status").output.contains("instance:   running, process ")
     }
     let during = try await pair.perform("status")
-    #expect(during.output.contains(/phase:      streaming\nepoch:      \d+\nlanes:      4, /), "\(during.output)")
+    #expect(during.output.contains(#/phase:      streaming\nepoch:      \d+\nlanes:      4, /#), "\(during.output)")
     #expect(
       during.output.contains(
         "table          state      rows loaded  chunks\npublic.orders  streaming  1,000        1 of 1\n"))
