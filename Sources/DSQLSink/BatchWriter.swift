@@ -91,7 +91,7 @@ package struct BatchWriter: ~Copyable {
     }
     for (index, planned) in plan.statements.enumerated() {
       parameters.fill(planned, batch, plans[Int(planned.table)])
-      let count = planned.statement.statement.parameters.count
+      let count = planned.statement.parameters.count
       let arrays = unsafe parameters.finish(columns: count)
       try unsafe send(.statement(index), planned.statement, arrays, rows: planned.entries.count, &flight)
     }
@@ -111,19 +111,19 @@ package struct BatchWriter: ~Copyable {
   }
 
   private func send(
-    _ step: Flight.Step, _ named: NamedStatement, _ arrays: [ParameterBytes], rows: Int, _ flight: inout Flight
+    _ step: Flight.Step, _ statement: Statement, _ arrays: [ParameterBytes], rows: Int, _ flight: inout Flight
   ) throws(Failure) {
-    guard named.statement.takesRowCount else { return try unsafe flight.send(step, named, arrays) }
+    guard statement.takesRowCount else { return try unsafe flight.send(step, statement, arrays) }
     var count = Int64(rows).bigEndian
     let result: Result<Void, Failure> = unsafe withUnsafeBytes(of: &count) { count in
-      Result { () throws(Failure) in try unsafe flight.send(step, named, arrays + [count]) }
+      Result { () throws(Failure) in try unsafe flight.send(step, statement, arrays + [count]) }
     }
     try result.get()
   }
 
   private func sendReceipt(_ receipt: LaneReceipt, _ flight: inout Flight) throws(Failure) {
     try flight.sendText(
-      .state, name: "lane_position",
+      .state,
       sql: """
         UPDATE penstock.lane SET position=coalesce($1::text, position), changes=changes+$2::bigint, \
         fence=1/((epoch=$3::bigint AND position IS DISTINCT FROM $1::text)::int) \
@@ -142,10 +142,10 @@ package struct BatchWriter: ~Copyable {
   ) throws(Failure) -> (Flight.Step, Failure)? {
     for index in entries {
       let entry = batch.entries[index]
-      let named = catalog.delete(entry.table)
+      let statement = catalog.delete(entry.table)
       let columns = plans[Int(entry.table)].mapping.columns.count
       let fields = unsafe imageFields(batch.row(of: entry), columns: columns)
-      try unsafe flight.send(.statement(index), named, fields)
+      try unsafe flight.send(.statement(index), statement, fields)
     }
     let steps = flight.steps
     switch try flight.finish() {
@@ -166,12 +166,12 @@ package struct BatchWriter: ~Copyable {
       let entry = batch.entries[index]
       let kept = copies + entry.copies
       guard kept > 0 else { continue }
-      let named = catalog.upsert(entry.table)
+      let statement = catalog.upsert(entry.table)
       let columns = plans[Int(entry.table)].mapping.columns.count
-      parameters.begin(elementTypes: named.statement.parameters.map(\.elementOID))
+      parameters.begin(elementTypes: statement.parameters.map(\.elementOID))
       for _ in 0..<kept { unsafe parameters.append(row: batch.row(of: entry), columns: columns) }
       let arrays = unsafe parameters.finish(columns: columns)
-      try unsafe flight.send(.statement(index), named, arrays)
+      try unsafe flight.send(.statement(index), statement, arrays)
     }
   }
 

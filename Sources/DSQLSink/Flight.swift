@@ -1,6 +1,6 @@
 package import ChangeModel
 package import Postgres
-internal import SQLMapping
+package import SQLMapping
 
 /// One transaction's statements on their way: queued, sent together, and judged together.
 ///
@@ -10,6 +10,7 @@ package struct Flight: ~Copyable {
   /// What a step of the flight is.
   package enum Step: Hashable {
     case begin, commit, state
+    /// Of this text.
     case prepare(String)
     /// Index of a planned statement.
     case statement(Int)
@@ -35,28 +36,31 @@ package struct Flight: ~Copyable {
   }
 
   package mutating func sendText(
-    _ step: Step, name: String, sql: String, _ parameters: [String?]
+    _ step: Step, sql: String, _ parameters: [String?]
   ) throws(Failure) {
-    try prepare(name: name, sql: sql, types: [])
-    guard stepFailure == nil else { return }
+    guard let name = try prepare(sql, types: []) else { return }
     try connection.queuePreparedText(name: name, parameters)
     try sent(step)
   }
 
-  package mutating func send(_ step: Step, _ named: NamedStatement, _ parameters: [ParameterBytes]) throws(Failure) {
-    try prepare(name: named.name, sql: named.statement.sql, types: named.types)
-    guard stepFailure == nil else { return }
-    try unsafe connection.queuePrepared(name: named.name, parameters)
+  package mutating func send(_ step: Step, _ statement: Statement, _ parameters: [ParameterBytes]) throws(Failure) {
+    guard let name = try prepare(statement.sql, types: statement.types) else { return }
+    try unsafe connection.queuePrepared(name: name, parameters)
     try sent(step)
     if isPipelined { try connection.pushFlight() }
   }
 
-  private mutating func prepare(name: String, sql: String, types: [UInt32]) throws(Failure) {
-    guard stepFailure == nil, connection.preparedStatements[name] == nil else { return }
+  /// - Returns: the statement's name in this session, `nil` once the flight has failed.
+  private mutating func prepare(_ sql: String, types: [UInt32]) throws(Failure) -> String? {
+    if stepFailure != nil { return nil }
+    if let name = connection.preparedStatements[sql] { return name }
+    let name = "s\(connection.preparedCount)"
+    connection.preparedCount += 1
     try connection.queuePrepare(name: name, sql: sql, types: types)
     // Taken back below if the server did not come so far.
-    connection.preparedStatements[name] = steps.count
-    try sent(.prepare(name))
+    connection.preparedStatements[sql] = name
+    try sent(.prepare(sql))
+    return stepFailure == nil ? name : nil
   }
 
   private mutating func sent(_ step: Step) throws(Failure) {
@@ -102,7 +106,7 @@ package struct Flight: ~Copyable {
       let failedAt = min(first + index, steps.count - 1)
       stepFailure = (steps[failedAt], failure)
       for step in steps[failedAt...] {
-        if case .prepare(let name) = step { connection.preparedStatements[name] = nil }
+        if case .prepare(let sql) = step { connection.preparedStatements[sql] = nil }
       }
     }
   }

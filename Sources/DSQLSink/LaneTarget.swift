@@ -28,8 +28,8 @@ package protocol LaneTarget: AnyObject {
   /// - Throws: `fenced` when another instance owns the pipeline.
   func empty(_ table: UInt32) throws(Failure)
 
-  /// Closes what has grown too old; for idle times.
-  func closeIfWornOut()
+  /// Lets go of what is held for the next write; for idle times.
+  func rest()
 
   /// Gives back what a large batch has taken.
   func releaseMemory()
@@ -67,7 +67,7 @@ package final class SessionTarget: LaneTarget {
     try state.lanePosition(lane, context.identity, session.connection())
   }
 
-  package func closeIfWornOut() { session.closeIfWornOut() }
+  package func rest() { session.rest() }
 
   /// libpq keeps the memory of its largest message for as long as the session lives.
   package func releaseMemory() {

@@ -73,8 +73,8 @@ package final class LaneWorker {
       case .stopped: return
       case .worked: break
       case .idle:
+        target.rest()
         wakeup.wait(for: .seconds(20))
-        target.closeIfWornOut()
       }
     }
   }

@@ -7,24 +7,33 @@ package import SQLMapping
 /// How the sink is reached and what it may be asked to do: everything a writer needs to know.
 package struct SinkOptions: Sendable {
   package var dialect: SinkDialect
-  package var connection: ConnectionSettings
+  package let connection: ConnectionSettings
+  /// Shared by every copy of these options.
+  package let pool: SinkPool
   package var envelope: Envelope
-  /// The longest life of a session; each one gets up to a tenth less, so that they do not all end at once.
-  package var connectionLifetime: Duration
   package var retry: Backoff.Limits
   /// Send a whole transaction without waiting in between; off, each statement waits for its answer.
   package var isPipelined: Bool
 
   package init(
-    dialect: SinkDialect, connection: ConnectionSettings, envelope: Envelope, connectionLifetime: Duration,
+    dialect: SinkDialect, connection: ConnectionSettings, envelope: Envelope, pool limits: PoolState.Limits,
     retry: Backoff.Limits, isPipelined: Bool
   ) {
     self.dialect = dialect
     self.connection = connection
     self.envelope = envelope
-    self.connectionLifetime = connectionLifetime
+    pool = SinkPool(connection, limits)
     self.retry = retry
     self.isPipelined = isPipelined
+  }
+}
+
+extension SinkOptions {
+  /// The same with another way to connect, and so a pool of its own.
+  package func connecting(_ connection: ConnectionSettings) -> SinkOptions {
+    SinkOptions(
+      dialect: dialect, connection: connection, envelope: envelope, pool: pool.limits, retry: retry,
+      isPipelined: isPipelined)
   }
 }
 

@@ -2,14 +2,15 @@ package import ChangeModel
 package import Postgres
 package import Runtime
 
-/// A writer's session with the target, opened when needed and replaced before it grows too old.
+/// A writer's session with the target: a connection of the pool, as long as work is under way.
 package final class SinkSession {
   package let options: SinkOptions
   private let interrupt: Wakeup?
   private let end: Wakeup?
   private let log: Log
-  private var current: Connection?
-  private var expiresAt = Duration.zero
+  private var lease: SinkPool.Lease?
+  /// Whether the connection has been shown to work that goes on.
+  private var isWorking = false
 
   /// - Parameters:
   ///   - interrupt: ends even a wait for an answer.
@@ -21,26 +22,31 @@ package final class SinkSession {
     self.log = log
   }
 
-  /// The session, opened if there is none or the last one is worn out. One with a flight under way stays.
+  deinit { rest() }
+
+  /// The connection, taken from the pool if there is none, or if the last one broke or is wanted back. One with a
+  /// flight under way stays.
   package func connection() throws(Failure) -> Connection {
-    if let current, current.isAlive, current.isInFlight { return current }
-    if let current, current.isAlive, monotonicNow() < expiresAt, !current.isInTransaction { return current }
-    current = nil
-    let fresh = try Connection(options.connection, interrupt: interrupt)
-    expiresAt = fresh.openedAt + options.connectionLifetime * Double.random(in: 0.9...1)
-    current = fresh
-    return fresh
+    if let lease, lease.connection.isAlive {
+      if lease.connection.isInFlight { return lease.connection }
+      if !lease.connection.isInTransaction && (isWorking || !options.pool.isWanted(lease)) { return lease.connection }
+    }
+    rest()
+    let fresh = try options.pool.acquire(interrupt: interrupt, end: end)
+    lease = fresh
+    return fresh.connection
   }
 
-  /// Forgets a session that broke or whose state is unknown.
-  package func discard() { current = nil }
+  /// Gives the connection back to the pool.
+  package func rest() {
+    if let lease { options.pool.giveBack(lease, isUsable: !lease.connection.isInFlight) }
+    lease = nil
+  }
 
-  /// Closes a session that is worn out; for idle times.
-  package func closeIfWornOut() {
-    if let current, !current.isAlive || monotonicNow() >= expiresAt {
-      _ = current
-      self.current = nil
-    }
+  /// Closes a connection that broke or whose state is unknown.
+  package func discard() {
+    if let lease { options.pool.giveBack(lease, isUsable: false) }
+    lease = nil
   }
 
   /// Runs `work`, again after failures of the target that may pass, within the retry budget.
@@ -53,11 +59,13 @@ package final class SinkSession {
     while true {
       let failure: Failure
       do throws(Failure) {
-        return try work(connection())
+        let result = try once(work)
+        if lease?.connection.isInFlight != true { rest() }
+        return result
       } catch {
         failure = error
       }
-      if failure.connectionLost || current?.isInTransaction == true { discard() }
+      if failure.connectionLost || lease?.connection.isInTransaction == true { discard() }
       // A source that fails meanwhile is not mended by asking the target again.
       guard failure.isTransient, failure.kind == .sink, end?.isSignalled != true,
         let delay = backoff.next(now: monotonicNow(), random: .random(in: 0..<1))
@@ -66,8 +74,16 @@ package final class SinkSession {
       if backoff.attempts == 2 || backoff.attempts % 10 == 0 {
         log.warning("\(what): \(failure.message); try \(backoff.attempts), next in \(delay.seconds.rounded(2)) s")
       }
+      rest()
       (end ?? Wakeup()).wait(for: delay)
     }
+  }
+
+  private func once<Result>(_ work: (Connection) throws(Failure) -> Result) throws(Failure) -> Result {
+    let connection = try connection()
+    isWorking = true
+    defer { isWorking = false }
+    return try work(connection)
   }
 }
 

@@ -2,21 +2,15 @@ package import Apply
 internal import ChangeModel
 package import SQLMapping
 
-/// A statement with the name under which a session prepares it.
-package struct NamedStatement: Sendable {
-  package var name: String
-  package var statement: Statement
-
+extension Statement {
   /// Parameter types for Parse, so that the server need not guess.
-  package var types: [UInt32] {
-    statement.parameters.map(\.typeOID) + (statement.takesRowCount ? [20] : [])
-  }
+  var types: [UInt32] { parameters.map(\.typeOID) + (takesRowCount ? [20] : []) }
 }
 
 /// All statements for the planned tables, made once per table and column mask.
 package final class StatementCatalog {
   private let texts: [StatementTexts]
-  private var masked: [MaskKey: NamedStatement] = [:]
+  private var masked: [MaskKey: Statement] = [:]
 
   private struct MaskKey: Hashable {
     var table: UInt32
@@ -28,31 +22,22 @@ package final class StatementCatalog {
     texts = plans.map { StatementTexts($0.mapping, format: format) }
   }
 
-  package func insert(_ table: UInt32) -> NamedStatement {
-    NamedStatement(name: "insert_\(table)", statement: texts[Int(table)].insert)
-  }
+  package func insert(_ table: UInt32) -> Statement { texts[Int(table)].insert }
 
-  package func upsert(_ table: UInt32) -> NamedStatement {
-    NamedStatement(name: "upsert_\(table)", statement: texts[Int(table)].upsert)
-  }
+  package func upsert(_ table: UInt32) -> Statement { texts[Int(table)].upsert }
 
-  package func delete(_ table: UInt32) -> NamedStatement {
-    NamedStatement(name: "delete_\(table)", statement: texts[Int(table)].delete)
-  }
+  package func delete(_ table: UInt32) -> Statement { texts[Int(table)].delete }
 
-  package func presenceGuard(_ table: UInt32) -> NamedStatement {
-    NamedStatement(name: "guard_\(table)", statement: texts[Int(table)].presenceGuard)
-  }
+  package func presenceGuard(_ table: UInt32) -> Statement { texts[Int(table)].presenceGuard }
 
   /// The update of the columns at these indexes; `nil` when none of them is outside the key.
-  package func patch(_ table: UInt32, present: [Int]) -> NamedStatement? {
+  package func patch(_ table: UInt32, present: [Int]) -> Statement? {
     let key = MaskKey(table: table, present: present)
     if let known = masked[key] { return known }
     let text = texts[Int(table)]
     if present.allSatisfy(text.mapping.key.contains) { return nil }
-    let named = NamedStatement(
-      name: "patch_\(table)_\(masked.count)", statement: text.maskedUpdate(present: present))
-    masked[key] = named
-    return named
+    let statement = text.maskedUpdate(present: present)
+    masked[key] = statement
+    return statement
   }
 }

@@ -8,7 +8,7 @@ struct PlannedStatement {
 
   var role: Role
   var table: UInt32
-  var statement: NamedStatement
+  var statement: Statement
   /// Indexes in the batch's entries.
   var entries: [Int]
 }
@@ -47,7 +47,7 @@ struct TransactionPlan {
         if entry.copies < 0 { bagRemovals.append(index) }
       }
     }
-    func add(_ role: PlannedStatement.Role, _ statement: (UInt32) -> NamedStatement, _ groups: [UInt32: [Int]]) {
+    func add(_ role: PlannedStatement.Role, _ statement: (UInt32) -> Statement, _ groups: [UInt32: [Int]]) {
       for (table, entries) in groups.sorted(by: { $0.key < $1.key }) {
         statements.append(PlannedStatement(role: role, table: table, statement: statement(table), entries: entries))
       }
@@ -85,7 +85,7 @@ private func presentColumns(_ row: UnsafeRawBufferPointer, _ count: Int) -> [Int
 extension ArrayParameters {
   /// Fills the statement's arrays from the batch's rows.
   mutating func fill(_ planned: PlannedStatement, _ batch: borrowing FoldedBatch, _ plan: TablePlan) {
-    let parameters = planned.statement.statement.parameters
+    let parameters = planned.statement.parameters
     begin(elementTypes: parameters.map(\.elementOID))
     let columns = plan.mapping.columns.count
     for index in planned.entries {

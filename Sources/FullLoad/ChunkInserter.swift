@@ -13,7 +13,7 @@ final class ChunkInserter {
   private let context: LoadContext
   private let catalog: StatementCatalog
   /// What writes the current chunk's rows.
-  private var statement: NamedStatement
+  private var statement: Statement
   private var filling = Batch()
   private var flying = Batch()
   private var isFlying = false
@@ -117,7 +117,7 @@ final class ChunkInserter {
   }
 
   private func begin(_ plan: TablePlan) {
-    filling.parameters.begin(elementTypes: statement.statement.parameters.map(\.elementOID))
+    filling.parameters.begin(elementTypes: statement.parameters.map(\.elementOID))
     filling.bytes = 0
   }
 
@@ -176,11 +176,11 @@ final class ChunkInserter {
     var flight = try Flight(connection, isPipelined: context.options.isPipelined)
     try flight.send(.begin, "BEGIN")
     if batch.parameters.rowCount > 0 {
-      let arrays = unsafe batch.parameters.finish(columns: statement.statement.parameters.count)
+      let arrays = unsafe batch.parameters.finish(columns: statement.parameters.count)
       try unsafe flight.send(.statement(0), statement, arrays)
     }
     try flight.sendText(
-      .state, name: "chunk_mark", sql: ChunkLedger.markSQL,
+      .state, sql: ChunkLedger.markSQL,
       context.ledger.markParameters(
         chunk, source: plan.mapping.source.name, isDone: batch.isLast, rows: batch.rowsThrough,
         epoch: context.identity.epoch))

@@ -35,7 +35,7 @@ package struct Endpoints: Sendable {
       connection: Endpoints.sinkConnection(settings, environment),
       envelope: settings.sink.kind == .dsql
         ? .dsql(batchSize: settings.sink.batchSize) : .postgres(batchSize: settings.sink.batchSize),
-      connectionLifetime: settings.sink.connectionMaxLifetime, retry: settings.sink.retry,
+      pool: PoolState.Limits(settings.sink.pool), retry: settings.sink.retry,
       isPipelined: settings.sink.usesPipelining)
   }
 
@@ -73,5 +73,13 @@ package struct Endpoints: Sendable {
     return ConnectionSettings(
       role: .sink, parameters: parameters, connectTimeout: server.connectTimeout,
       password: { () throws(Failure) in try tokens.token() })
+  }
+}
+
+extension PoolState.Limits {
+  init(_ settings: PoolSettings) {
+    self.init(
+      maxSize: settings.maxSize, minSize: settings.minSize, lifetime: settings.maxLifetime,
+      idleTimeout: settings.idleTimeout, acquireTimeout: settings.acquireTimeout, opensPerSecond: Double(settings.rate))
   }
 }

@@ -218,6 +218,7 @@ private struct OwnershipWatch: Sendable {
   private func attempt(_ session: SinkSession, _ work: (Connection) throws(Failure) -> Void) {
     do throws(Failure) {
       try work(session.connection())
+      session.rest()
     } catch {
       // A target that is away is the lanes' concern.
       session.discard()
@@ -232,6 +233,7 @@ private struct OwnershipWatch: Sendable {
       attempt(session) { connection throws(Failure) in
         try store.check(identity, connection)
         try raiseLimit(connection)
+        try options.pool.tend()
       }
       do throws(Failure) {
         if connection == nil { connection = try Connection(source) }

@@ -12,11 +12,13 @@ package import Runtime
   let raw: OpaquePointer
   package let settings: ConnectionSettings
   /// Signalled by others to make a wait end with a failure that says `interrupted`.
-  let interrupt: Wakeup?
+  package var interrupt: Wakeup?
   /// When the session was opened, on the monotonic clock.
   package let openedAt: Duration
-  /// Names of statements prepared in this session.
-  package var preparedStatements: [String: Int] = [:]
+  /// Names of the statements prepared in this session, by their texts.
+  package var preparedStatements: [String: String] = [:]
+  /// How many statements were given a name in this session, so that none gets it twice.
+  package var preparedCount = 0
 
   /// Opens a session.
   ///
@@ -77,6 +79,13 @@ package import Runtime
 
   /// Whether libpq still holds the connection for usable.
   package var isAlive: Bool { unsafe PQstatus(raw) == CONNECTION_OK }
+
+  /// Whether the server has said nothing that we have not read, such as why it ends the session; for idle sessions.
+  package var isQuiet: Bool {
+    guard isAlive else { return false }
+    var entry = pollfd(fd: unsafe PQsocket(raw), events: Int16(POLLIN), revents: 0)
+    return unsafe penstock_poll(&entry, 1, 0) == 0
+  }
 
   package func serverParameter(_ name: String) -> String? {
     guard let value = unsafe PQparameterStatus(raw, name) else { return nil }

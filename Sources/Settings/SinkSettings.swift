@@ -9,8 +9,7 @@ package struct SinkSettings: Hashable, Sendable {
   package let server: ServerSettings
   /// The region that IAM tokens are signed for; `nil` when the login is by password.
   package let iamRegion: String?
-  package let maxPoolSize: Int
-  package let connectionMaxLifetime: Duration
+  package let pool: PoolSettings
   /// Workers of the full load, and lanes of the change stream unless transactions are kept whole.
   package let parallelism: Int
   /// Most rows buffered for one transaction.
@@ -24,8 +23,6 @@ package struct SinkSettings: Hashable, Sendable {
 }
 
 extension SinkSettings {
-  /// Besides the workers: one for the state, one that sees when another instance takes over.
-  static let otherConnections = 2
   /// Debian's bundle: libpq before 16 can't be told to use the system's certificates.
   static let systemCertificates = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -40,16 +37,7 @@ extension SinkSettings {
     section.rule(.onlyWhen(key: "type", value: "dsql", ["admin-user", "use-iam-auth", "region"]))
     section.rule(
       .choicesWhen(key: "type", value: "dsql", choice: "ssl-mode", ["require", "verify-ca", "verify-full"]))
-    maxPoolSize = section.value(
-      .integer(
-        "max-pool-size", in: (1 + Self.otherConnections)...1000,
-        "Most connections to the target at a time: one for each of `parallelism`, and \(Self.otherConnections) more."),
-      default: 20)
-    connectionMaxLifetime = section.value(
-      .duration(
-        "connection-max-lifetime", in: 1000...3_540_000,
-        "A connection is replaced before it is this old; DSQL ends sessions after 60 minutes."), default: .seconds(3540)
-    )
+    pool = PoolSettings(&section)
     mode = Self.readMode(&section, mode)
     parallelism = section.value(
       .integer(
@@ -76,19 +64,7 @@ extension SinkSettings {
       default: 16 << 20)
     retry = section.section(
       "retry", "What happens when the source or the target fails or goes away.", Backoff.Limits.read)
-    let spare = maxPoolSize - Self.otherConnections
-    if parallelism > spare {
-      if section.isGiven("parallelism") {
-        section.report(
-          "parallelism",
-          "needs \(parallelism + Self.otherConnections) connections, more than max-pool-size; expected at most \(spare)"
-        )
-      } else {
-        section.report(
-          "max-pool-size",
-          "too small for parallelism \(parallelism); expected at least \(parallelism + Self.otherConnections)")
-      }
-    }
+    pool.checkEnough(for: parallelism, &section)
   }
 
   private static func readMode(

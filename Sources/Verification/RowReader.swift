@@ -20,7 +20,7 @@ struct VerificationServers: Sendable {
       sink.connection["options"] ?? "", "-c lc_monetary=C -c extra_float_digits=3 -c bytea_output=hex",
       "-c search_path=pg_catalog -c synchronize_seqscans=off",
     ]
-    self.sink.connection = sink.connection.adding([("options", options.joined(separator: " "))])
+    self.sink = sink.connecting(sink.connection.adding([("options", options.joined(separator: " "))]))
   }
 
   func settings(_ side: Side) -> ConnectionSettings { side == .source ? source : sink.connection }
@@ -37,7 +37,7 @@ final class RowReader {
   func connection(_ side: Side) throws(Failure) -> Connection {
     if let session = sessions[side], session.isAlive {
       let age = monotonicNow() - session.openedAt
-      if side == .source || age < servers.sink.connectionLifetime * 0.9 { return session }
+      if side == .source || age < servers.sink.pool.limits.lifetime * 0.9 { return session }
     }
     sessions[side] = nil
     let fresh = try Connection(servers.settings(side))

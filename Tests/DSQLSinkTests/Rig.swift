@@ -39,6 +39,7 @@ final class Rig {
   let progress = ApplyProgress()
   let rows: PreparedRows
   let state = StateStore(pipeline: "p")
+  var pool: SinkPool { options.pool }
   /// A plain session with the database, past any emulator.
   let session: Connection
   let workers: [LaneWorker]
@@ -49,6 +50,7 @@ final class Rig {
     var lanes = 1
     var envelope = Envelope.postgres(batchSize: 5000)
     var isPipelined = true
+    var pool = PoolState.Limits(maxSize: 20, lifetime: .seconds(600))
     var isBinary = false
     var rows = PreparedRows()
     var retry = Backoff.Limits(initialDelay: .milliseconds(1), maxDelay: .milliseconds(20), maxElapsed: .seconds(60))
@@ -78,7 +80,7 @@ final class Rig {
     options = SinkOptions(
       dialect: emulator == nil ? .postgres : .dsql,
       connection: emulator.map { Rig.settings($0) } ?? direct, envelope: setup.envelope,
-      connectionLifetime: .seconds(600), retry: setup.retry, isPipelined: setup.isPipelined)
+      pool: setup.pool, retry: setup.retry, isPipelined: setup.isPipelined)
     lanes = RoutedLanes(setup.lanes, plans, bytesMax: 64 << 20)
     let context = LaneContext(
       options: options, identity: identity, plans: plans, format: setup.isBinary ? .binary : .text, group: lanes.group,

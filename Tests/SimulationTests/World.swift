@@ -205,6 +205,6 @@ final class WorldTarget: LaneTarget {
 
   func empty(_ table: UInt32) throws(Failure) { try world.truncate(table, identity) }
 
-  func closeIfWornOut() {}
+  func rest() {}
   func releaseMemory() {}
 }
