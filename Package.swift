@@ -16,11 +16,6 @@ let shipped: [SwiftSetting] =
     .strictMemorySafety()
   ]
 
-/// Modules optimized into each other each emit the same specializations of the standard library; one of them is enough.
-let linked: [LinkerSetting] = [
-  .unsafeFlags(["-Xlinker", "-z", "-Xlinker", "muldefs"], .when(configuration: .release))
-]
-
 func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: shipped)
 }
@@ -88,13 +83,12 @@ let package = Package(
         "Operations", "Pipeline", "Verification", "Settings", "FullLoad", "DSQLSink", "PostgresSource", "Postgres",
         "AWS", "Runtime", "SQLMapping", "ChangeModel", "CommandLineArguments",
       ],
-      swiftSettings: shipped, linkerSettings: linked),
+      swiftSettings: shipped),
 
     // A DSQL to test against; knows nothing of the rooms above it.
     room("DSQLEmulator", ["AWS", "COpenSSL", "CLibPQ", "CPgQuery", "CPenstockShims"]),
     .executableTarget(
-      name: "dsql-emulator", dependencies: ["DSQLEmulator", "AWS", "ChangeModel"], swiftSettings: shipped,
-      linkerSettings: linked),
+      name: "dsql-emulator", dependencies: ["DSQLEmulator", "AWS", "ChangeModel"], swiftSettings: shipped),
 
     // Shared by tests, never shipped.
     .target(name: "CTestKit", path: "Tests/CTestKit"),
