@@ -10,26 +10,22 @@ package struct Envelope: Hashable, Sendable {
   package var bytesAim: Int
   /// Bytes that a transaction may hold at all.
   package var bytesMax: Int
-  /// Bytes of one row; a larger one can't be written at all.
-  package var rowBytesMax: Int
 
-  package init(rowsMax: Int, bytesAim: Int, bytesMax: Int, rowBytesMax: Int) {
+  package init(rowsMax: Int, bytesAim: Int, bytesMax: Int) {
     self.rowsMax = rowsMax
     self.bytesAim = bytesAim
     self.bytesMax = bytesMax
-    self.rowBytesMax = rowBytesMax
   }
 
   /// DSQL counts 3,000 rows with our state row among them, and accounts overhead beside the raw bytes, so 8 of its
   /// 10 MiB are used.
   package static func dsql(batchSize: Int) -> Envelope {
-    Envelope(
-      rowsMax: max(1, min(batchSize, 2_999)), bytesAim: 2 << 20, bytesMax: 8 << 20, rowBytesMax: 2 << 20)
+    Envelope(rowsMax: max(1, min(batchSize, 2_999)), bytesAim: 2 << 20, bytesMax: 8 << 20)
   }
 
   /// PostgreSQL has no such limits but the 1 GiB of a message.
   package static func postgres(batchSize: Int) -> Envelope {
-    Envelope(rowsMax: max(1, batchSize), bytesAim: 2 << 20, bytesMax: 1 << 29, rowBytesMax: 1 << 29)
+    Envelope(rowsMax: max(1, batchSize), bytesAim: 2 << 20, bytesMax: 1 << 29)
   }
 
   /// Whether a row of `bytes` may join a batch that holds `rows` rows and `total` bytes.

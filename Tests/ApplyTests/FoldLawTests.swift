@@ -54,7 +54,7 @@ struct FoldLawTests {
     var random = SeededGenerator(seed: seed)
     let envelope = Envelope(
       rowsMax: .random(in: 1...20, using: &random), bytesAim: .random(in: 50...2000, using: &random),
-      bytesMax: 4000, rowBytesMax: 4000)
+      bytesMax: 4000)
     var oneByOne = ModelDatabase()
     for _ in 0..<10 {
       let first = change(oneByOne, &random)
@@ -95,7 +95,7 @@ struct FoldLawTests {
 
   @Test("a row that grows by updates does not carry the batch beyond its bytes")
   func growingRows() {
-    let envelope = Envelope(rowsMax: 1000, bytesAim: 10_000, bytesMax: 20_000, rowBytesMax: 20_000)
+    let envelope = Envelope(rowsMax: 1000, bytesAim: 10_000, bytesMax: 20_000)
     let long = Cell(String(repeating: "x", count: 900))
     let small = (0..<100).map { (table: UInt32(0), change: RowChange.upsert([Cell("\($0)"), "a", nil])) }
     let large = (0..<100).map { (table: UInt32(0), change: RowChange.upsert([Cell("\($0)"), long, nil])) }
@@ -109,7 +109,7 @@ struct FoldLawTests {
 
   @Test("patches of one row merge again and again, whatever the size of the merged rows")
   func mergedPatches() {
-    let envelope = Envelope(rowsMax: 1000, bytesAim: 1 << 30, bytesMax: 1 << 30, rowBytesMax: 1 << 30)
+    let envelope = Envelope(rowsMax: 1000, bytesAim: 1 << 30, bytesMax: 1 << 30)
     let long = Cell(String(repeating: "y", count: 5000))
     let changes: [(table: UInt32, change: RowChange)] =
       [(0, .upsert(["1", long, "0"]))] + (1...200).map { (0, .patch(["1", .unchanged, Cell("\($0)")])) }
@@ -142,7 +142,7 @@ struct FoldLawTests {
 
   @Test("fifty thousand keys stay apart and find themselves again")
   func manyKeys() {
-    let envelope = Envelope(rowsMax: .max, bytesAim: .max, bytesMax: .max, rowBytesMax: .max)
+    let envelope = Envelope(rowsMax: .max, bytesAim: .max, bytesMax: .max)
     var changes: [(table: UInt32, change: RowChange)] = []
     for round in ["a", "b"] {
       for key in 0..<50_000 { changes.append((0, .upsert([Cell("\(key)"), Cell(round), nil]))) }
@@ -177,7 +177,7 @@ struct FoldLawTests {
 
   @Test("copies of one row count as rows")
   func copies() {
-    let envelope = Envelope(rowsMax: 3, bytesAim: 1000, bytesMax: 1000, rowBytesMax: 1000)
+    let envelope = Envelope(rowsMax: 3, bytesAim: 1000, bytesMax: 1000)
     var batch = FoldedBatch(envelope: envelope)
     let same = (0..<5).map { _ in (table: UInt32(2), change: RowChange.add(["1", "a"])) }
 

@@ -33,7 +33,7 @@ struct FencingTests {
     for emulated in [false, true] {
       var setup = Rig.Setup()
       setup.lanes = 4
-      setup.envelope = Envelope(rowsMax: 10, bytesAim: 2000, bytesMax: 2000, rowBytesMax: 2000)
+      setup.envelope = Envelope(rowsMax: 10, bytesAim: 2000, bytesMax: 2000)
       if emulated { setup.emulator = { _ in } }
       let rig = try Rig(ddl, [plan], setup)
       let successor = try rig.state.claim(rig.session, endingSessionsOf: nil)

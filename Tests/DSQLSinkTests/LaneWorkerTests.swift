@@ -86,7 +86,7 @@ struct LaneWorkerTests {
     var random = SeededGenerator(seed: seed)
     var setup = Rig.Setup()
     setup.lanes = 4
-    setup.envelope = Envelope(rowsMax: 12, bytesAim: 2000, bytesMax: 4000, rowBytesMax: 4000)
+    setup.envelope = Envelope(rowsMax: 12, bytesAim: 2000, bytesMax: 4000)
     let rig = try Rig(keyedDDL, [keyed], setup)
     var changes: [RowChange] = []
     var holders: [Int: Int] = [:]
@@ -114,7 +114,7 @@ struct LaneWorkerTests {
     let bag = tablePlan(["int4", "text"], key: [], index: 1, name: "b")
     var setup = Rig.Setup()
     setup.lanes = 3
-    setup.envelope = Envelope(rowsMax: 10, bytesAim: 1000, bytesMax: 2000, rowBytesMax: 2000)
+    setup.envelope = Envelope(rowsMax: 10, bytesAim: 1000, bytesMax: 2000)
     let rig = try Rig(keyedDDL + "; CREATE TABLE b (c0 int, c1 text)", [keyed, bag], setup)
     let initial = (0..<30).map { [Cell("\($0)"), Cell("v\($0)"), nil] }
     rig.send(initial.map { .upsert($0) })
@@ -139,7 +139,7 @@ struct LaneWorkerTests {
   func positions() throws {
     var setup = Rig.Setup()
     setup.lanes = 2
-    setup.envelope = Envelope(rowsMax: 1, bytesAim: 10_000, bytesMax: 10_000, rowBytesMax: 10_000)
+    setup.envelope = Envelope(rowsMax: 1, bytesAim: 10_000, bytesMax: 10_000)
     let rig = try Rig("CREATE TABLE t (c0 int PRIMARY KEY, c1 text, c2 text)", [keyed], setup)
     rig.send((1...20).map { .upsert([Cell("\($0 % 7)"), Cell("\($0)"), nil]) })
     let queues = (0..<2).map { rig.group.queued($0).map(\.change.position) }

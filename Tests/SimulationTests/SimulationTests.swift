@@ -18,7 +18,7 @@ struct SimulationTests {
     let history = History(seed: seed)
     let envelope = Envelope(
       rowsMax: .random(in: 2...30, using: &random), bytesAim: .random(in: 100...2000, using: &random),
-      bytesMax: 4000, rowBytesMax: 4000)
+      bytesMax: 4000)
     func start() -> Instance {
       Instance(world, history, lanes: .random(in: 1...5, using: &random), envelope: envelope)
     }
