@@ -188,13 +188,14 @@ package import ChangeModel
   /// Bytes of an entry's row, and how often it is written.
   package func size(of entry: Entry) -> (bytes: Int, rows: Int) { (entry.rowCount * entry.weight, entry.weight) }
 
-  /// Makes an entry something else: a patch whose missing columns were fetched, or a row that is gone.
-  ///
-  /// - Parameter row: bytes from outside this batch.
-  package mutating func rewrite(_ index: Int, as kind: ChangeKind, row: UnsafeRawBufferPointer) {
-    let start = merged.count
-    unsafe merged.append(row)
-    replace(index, kind, -1, start, row.count)
+  /// Puts whole rows in place of the entries that have their keys: patches whose missing columns were fetched.
+  package mutating func complete(with segment: ChangeSegment) {
+    for change in segment.changes {
+      let slot = unsafe slotIndex(of: segment.key(of: change), hash: change.keyHash, table: change.table)
+      let found = Int(slots[slot]) - 1
+      if found < 0 { continue }
+      replace(found, change.kind, segmentIndex(segment), change.rowStart, change.rowCount)
+    }
   }
 
   // MARK: Hash table

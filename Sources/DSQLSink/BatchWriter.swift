@@ -25,9 +25,9 @@ package enum WriteMode: Sendable {
   case plain
   /// Every row is deleted before it is written, so that unique values can change hands.
   case replacing
-  /// Only the deletes of `replacing`.
+  /// Only the deletes of `replacing`, and of the rows of which only parts are known.
   case deletesOnly
-  /// Only what may be written twice: rows with a key.
+  /// Only what may be written twice: whole rows with a key.
   case rowsOnly
   /// Only what may not: rows of tables without a key.
   case copiesOnly

@@ -53,9 +53,7 @@ extension LaneWorker {
   /// One try to write everything queued.
   /// - Returns: the changes committed per lane, or `nil` when a unique value still collides.
   private func replay(_ work: [(segments: [ChangeSegment], first: Int)]) throws(Failure) -> [Int]? {
-    var envelope = context.options.envelope
-    (envelope.rowsMax, envelope.bytesAim) = (.max, .max)
-    var all = FoldedBatch(envelope: envelope)
+    var all = FoldedBatch(envelope: openEnvelope)
     var counts = Array(repeating: 0, count: work.count)
     var last: [Int: StreamPosition] = [:]
     // The envelope is open, so every change is taken; parts of rows are completed from the source below. Beyond what
@@ -69,10 +67,16 @@ extension LaneWorker {
       counts[lane] += 1
       last[lane] = change.position
     }
-    try completePatches(in: &all)
     let receipts = last.sorted { $0.key < $1.key }
       .map { LaneReceipt(lane: $0.key, position: $0.value, changes: counts[$0.key]) }
-    return try writeInSteps(all, receipts) ? counts : nil
+    return try write(&all, receipts) ? counts : nil
+  }
+
+  /// The lane's envelope without its limits.
+  var openEnvelope: Envelope {
+    var envelope = context.options.envelope
+    (envelope.rowsMax, envelope.bytesAim) = (.max, .max)
+    return envelope
   }
 
   /// All lanes' changes in stream order, and how many of them the positions can cover: copies of rows without a key
@@ -97,14 +101,16 @@ extension LaneWorker {
     return (merged, end ?? merged.count)
   }
 
-  /// Writes the folded whole: in one transaction if it fits, else deletes first, then rows; the positions last, and with
-  /// them what can't be repeated.
-  private func writeInSteps(_ all: borrowing FoldedBatch, _ receipts: [LaneReceipt]) throws(Failure) -> Bool {
+  /// Writes the folded whole, parts of rows completed from the source: in one transaction if it fits, else deletes
+  /// first, then rows; the positions last, and with them what can't be repeated.
+  private func write(_ all: inout FoldedBatch, _ receipts: [LaneReceipt]) throws(Failure) -> Bool {
     let envelope = context.options.envelope
     let rows = all.rowCount + all.entries.count { $0.kind != .delete }
-    if rows + receipts.count <= envelope.rowsMax && all.byteCount <= envelope.bytesMax {
+    let fits = rows + receipts.count <= envelope.rowsMax && all.byteCount <= envelope.bytesMax
+    if fits, try complete(&all, upTo: min(envelope.bytesAim, envelope.bytesMax - all.byteCount)) {
       return isDone(try commit(all, receipts, .replacing))
     }
+    let patches = patches(of: all)
     let pieces = pieces(all, envelope)
     let proof = [LaneReceipt(lane: lane, position: nil, changes: 0)]
     for mode in [WriteMode.deletesOnly, .rowsOnly] {
@@ -113,10 +119,11 @@ extension LaneWorker {
         Failpoint.reach(.serialStep)
       }
     }
+    guard try writeCompleted(patches, of: all, proof) else { return false }
     return isDone(try commit(all, receipts, .copiesOnly))
   }
 
-  private func isDone(_ outcome: WriteOutcome) -> Bool {
+  func isDone(_ outcome: WriteOutcome) -> Bool {
     if case .committed = outcome { return true }
     return false
   }

@@ -41,7 +41,10 @@ package final class LaneWorker {
   let lane: Int
   let context: LaneContext
   let target: any LaneTarget
-  private var batch: FoldedBatch
+  var batch: FoldedBatch
+  /// Rows to which a batch is cut so that the whole rows fetched for it fit.
+  var completableRows = Int.max
+  var holdsWideRow = false
   /// Whether a session broke before it told what became of a batch, and nothing has shown it since.
   private var isUnknown = false
   let log: Log
@@ -75,6 +78,7 @@ package final class LaneWorker {
       case .idle:
         target.rest()
         wakeup.wait(for: .seconds(20))
+        context.sourceRows.closeIfIdle()
       }
     }
   }
@@ -91,6 +95,7 @@ package final class LaneWorker {
       try perform(barrier)
       context.group.finishBarrier()
     case .apply(let segments, let first):
+      defer { leaveWideRow() }
       try apply(segments, first)
       releaseLargeBatch()
     }
@@ -99,22 +104,30 @@ package final class LaneWorker {
 
   /// Writes one batch from the head of the queue.
   private func apply(_ segments: [ChangeSegment], _ first: Int) throws(Failure) {
-    var rowsMax = Int.max
+    var rowsMax = completableRows
     var backoff = Backoff(
       .init(initialDelay: .milliseconds(5), maxDelay: .seconds(2), maxElapsed: context.options.retry.maxElapsed))
     while true {
       fill(segments, first, rowsMax)
+      if batch.byteCount >= largeRowBytes { enterWideRow() }
       let receipt = LaneReceipt(lane: lane, position: batch.position, changes: batch.changeCount)
       var outcome = try commit(batch, [receipt], .guarded)
       if case .rowMissing = outcome {
-        try completePatches(in: &batch)
-        outcome = try commit(batch, [receipt], .plain)
+        if try completePatches() {
+          outcome = try commit(batch, [receipt], .plain)
+        } else {
+          rowsMax = completableRows
+        }
+      } else {
+        completableRows = .max
       }
       switch outcome {
       case .committed:
         context.progress.count(changes: batch.changeCount, rows: batch.rowCount)
         return context.group.finish(lane, changes: batch.changeCount)
       case .duplicate(let failure):
+        releaseLargeBatch()
+        leaveWideRow()
         context.group.finish(lane, changes: 0)
         return try replaySerially(failure)
       case .tooLarge(let failure):
@@ -132,7 +145,7 @@ package final class LaneWorker {
   }
 
   private func releaseLargeBatch() {
-    guard batch.byteCount > 4 << 20 else { return }
+    guard batch.byteCount >= largeRowBytes else { return }
     target.releaseMemory()
     batch.removeAll()
   }
@@ -191,41 +204,6 @@ package final class LaneWorker {
       // Without locks, what got in the way of this try may be the lost one itself.
       if case .committed = outcome { isUnknown = false } else { isUnknown = wasUnknown }
       return outcome
-    }
-  }
-
-  /// Fetches from the source the rows of which only parts are known. A row that is gone there stays a patch: it finds
-  /// its row or it finds none, and a later change removes it.
-  func completePatches(in batch: inout FoldedBatch) throws(Failure) {
-    var patches: [UInt32: [Int]] = [:]
-    for index in batch.entries.indices where batch.entries[index].kind == .patch {
-      patches[batch.entries[index].table, default: []].append(index)
-    }
-    for (table, indexes) in patches {
-      let plan = context.plans[Int(table)]
-      var keys: [[UInt8]] = []
-      for index in indexes { unsafe keys.append(plan.keyFields(of: batch.row(of: batch.entries[index]))) }
-      let rows = try fetch(plan, keys)
-      for (index, row) in zip(indexes, rows) {
-        guard let row else { continue }
-        unsafe row.withUnsafeBytes { unsafe batch.rewrite(index, as: .upsert, row: $0) }
-      }
-      Failpoint.reach(.rowsRefetched)
-      log.info("\(plan.mapping.source.name): read \(indexes.count) rows again whose unchanged columns were missing")
-    }
-  }
-
-  private func fetch(_ plan: TablePlan, _ keys: [[UInt8]]) throws(Failure) -> [[UInt8]?] {
-    var backoff = Backoff(context.options.retry)
-    while true {
-      do throws(Failure) {
-        return try context.sourceRows.fetch(plan, keys: keys)
-      } catch {
-        guard error.isTransient, !context.group.isStopping,
-          let delay = backoff.next(now: monotonicNow(), random: .random(in: 0..<1))
-        else { throw error }
-        pause(delay)
-      }
     }
   }
 }

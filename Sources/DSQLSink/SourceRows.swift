@@ -4,8 +4,17 @@ package import ChangeModel
 /// Reads whole rows from the source as they are now, for changes that carry only a part of a row that the target
 /// does not have.
 package protocol SourceRows: Sendable {
+  /// Appends the rows that have these keys, each as a `WireRow` in the plan's wire format; rows that are gone are left
+  /// out.
+  ///
   /// - Parameters:
   ///   - keys: for each row the key columns as they travel, in `TablePlan.keyColumns` order.
-  /// - Returns: for each key the row as a `WireRow` in the plan's wire format, or `nil` when it is gone.
-  func fetch(_ plan: TablePlan, keys: [[UInt8]]) throws(Failure) -> [[UInt8]?]
+  ///   - placed: told after each row the index of its key and where it is in `bytes`; false wants no more rows.
+  /// - Throws: with some rows appended, perhaps.
+  func fetch(
+    _ plan: TablePlan, keys: [[UInt8]], into bytes: inout ByteBuffer, _ placed: (Int, Range<Int>) -> Bool
+  ) throws(Failure)
+
+  /// Closes a session that has not been asked for a while.
+  func closeIfIdle()
 }

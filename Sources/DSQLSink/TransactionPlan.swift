@@ -37,7 +37,8 @@ struct TransactionPlan {
       case .upsert:
         if mode != .deletesOnly { upserts[entry.table, default: []].append(index) }
         if mode == .replacing || mode == .deletesOnly { deletes[entry.table, default: []].append(index) }
-      case .patch where mode == .deletesOnly: break
+      case .patch where mode == .deletesOnly: deletes[entry.table, default: []].append(index)
+      case .patch where mode == .rowsOnly || mode == .copiesOnly: break
       case .patch:
         let present = unsafe presentColumns(batch.row(of: entry), plans[Int(entry.table)].mapping.columns.count)
         patches[entry.table, default: [:]][present, default: []].append(index)

@@ -60,7 +60,7 @@ package final class LoadCoordinator: Sendable {
       while !context.interrupt.isSignalled {
         guard let chunk = takeChunk() else { break }
         let isWide = hasWideRows(chunk)
-        if isWide { wideRows.enter(unless: context.interrupt) }
+        if isWide && !wideRows.enter(unless: context.interrupt) { break }
         defer { if isWide { wideRows.leave() } }
         try load(chunk, reader, session, inserter)
         context.progress.finish(chunk)

@@ -57,6 +57,8 @@ package final class LaneGroup: Sendable {
   package let endSignal = Wakeup()
   /// Signalled when the run ended long ago and a lane still waits for the target: ends that wait.
   package let cutSignal = Wakeup()
+  /// For the lane that has a large row, or reads rows again that may be large; the source stands still meanwhile.
+  private let wideRows = WideRowGate()
   /// Signalled when every lane has ended.
   package let lanesEnded = Wakeup()
 
@@ -112,7 +114,19 @@ package final class LaneGroup: Sendable {
     laneWakeups[0].signal()
   }
 
+  /// Whether a lane is at a row of which there should be only one.
+  package var hasWideRow: Bool { wideRows.isTaken }
+
   // MARK: For the lanes
+
+  /// Waits until no other lane has a large row, or until the run ends.
+  /// - Returns: whether the caller must `leaveWideRow`.
+  package func enterWideRow() -> Bool { wideRows.enter(unless: endSignal) }
+
+  package func leaveWideRow() {
+    wideRows.leave()
+    sourceWakeup.signal()
+  }
 
   /// What `lane` shall do now. Work that is handed out makes it busy until `finish` is called.
   package func next(for lane: Int) -> LaneWork {

@@ -2,18 +2,64 @@ internal import Apply
 internal import ChangeModel
 internal import DSQLSink
 internal import Postgres
+internal import Runtime
 internal import SQLMapping
+internal import Synchronization
 
-/// Reads single rows from the source by key, over a session of its own each time, as it is needed rarely.
-struct SourceRowReader: SourceRows {
-  let source: ConnectionSettings
+/// Reads single rows from the source by key, over a session that is kept for the next time.
+final class SourceRowReader: SourceRows {
+  private let source: ConnectionSettings
+  private let interrupt: Wakeup?
+  /// A session that nobody has asked for so long is closed.
+  private let idleLimit: Duration
+  private let kept = Mutex<KeptSession?>(nil)
+  /// libpq keeps the memory of its largest row for as long as the session lives.
+  private static let largeRowBytes = 1 << 20
 
-  func fetch(_ plan: TablePlan, keys: [[UInt8]]) throws(Failure) -> [[UInt8]?] {
-    let connection = try Connection(source)
-    var rows: [[UInt8]?] = Array(repeating: nil, count: keys.count)
-    let format: WireFormat = plan.isBinary ? .binary : .text
+  private struct KeptSession: @unchecked Sendable {
+    // Sendable: nobody uses the session while it is kept; who takes it out is its only user.
+    let connection: Connection
+    let since: Duration
+  }
+
+  /// - Parameter interrupt: ends even a wait for an answer.
+  init(source: ConnectionSettings, interrupt: Wakeup? = nil, idleLimit: Duration = .seconds(60)) {
+    self.source = source
+    self.interrupt = interrupt
+    self.idleLimit = idleLimit
+  }
+
+  func closeIfIdle() {
+    kept.withLock { if let session = $0, monotonicNow() - session.since >= idleLimit { $0 = nil } }
+  }
+
+  func fetch(
+    _ plan: TablePlan, keys: [[UInt8]], into bytes: inout ByteBuffer, _ placed: (Int, Range<Int>) -> Bool
+  ) throws(Failure) {
+    let session = kept.withLock { kept in
+      defer { kept = nil }
+      return kept
+    }
+    if let session {
+      let start = bytes.count
+      do throws(Failure) {
+        return try fetch(plan, keys, over: session.connection, &bytes, placed)
+      } catch {
+        // The server may have closed it meanwhile. What went wrong later than that, goes wrong again.
+        guard bytes.count == start else { throw error }
+      }
+    }
+    try fetch(plan, keys, over: Connection(source, interrupt: interrupt), &bytes, placed)
+  }
+
+  private func fetch(
+    _ plan: TablePlan, _ keys: [[UInt8]], over connection: Connection, _ bytes: inout ByteBuffer,
+    _ placed: (Int, Range<Int>) -> Bool
+  ) throws(Failure) {
+    let sql = statement(plan)
     let types = plan.keyColumns.map { elementType(plan, $0) }
-    let sliceCount = plan.mapping.source.hasWideRows ? 1 : 200
+    let sliceCount = plan.mapping.source.hasWideRows ? 1 : 500
+    var largest = 0
     var start = 0
     while start < keys.count {
       let slice = start..<min(start + sliceCount, keys.count)
@@ -22,48 +68,59 @@ struct SourceRowReader: SourceRows {
       for key in keys[slice] {
         unsafe key.withUnsafeBytes { unsafe parameters.append(row: $0, columns: types.count) }
       }
-      let found = try unsafe connection.binaryRows(
-        statement(plan, format), types: types.map { BuiltinType.arrayOID(of: $0) ?? 0 },
-        parameters.finish(columns: types.count))
-      for row in found { try place(row, of: plan.mapping, from: slice.lowerBound, in: &rows) }
+      var wantsMore = true
+      let isComplete = try unsafe connection.forEachBinaryRow(
+        sql, types: types.map { BuiltinType.arrayOID(of: $0) ?? 0 }, parameters.finish(columns: types.count)
+      ) { fields throws(Failure) in
+        let rowStart = bytes.count
+        let index = try unsafe slice.lowerBound + number(fields, atMost: slice.count)
+        try unsafe append(fields.dropFirst(), of: plan.mapping, to: &bytes)
+        largest = max(largest, bytes.count - rowStart)
+        wantsMore = placed(index, rowStart..<bytes.count)
+        return wantsMore
+      }
+      if !isComplete { return }
+      if !wantsMore { break }
       start = slice.upperBound
     }
-    return rows
+    if largest > Self.largeRowBytes { return }
+    let session = KeptSession(connection: connection, since: monotonicNow())
+    kept.withLock { $0 = session }
   }
 
-  /// The row's first field is its key's number in the arrays, from 1.
-  private func place(
-    _ row: [[UInt8]?], of mapping: TableMapping, from start: Int, in rows: inout [[UInt8]?]
-  ) throws(Failure) {
-    guard let ordinal = row.first??.reduce(0, { $0 << 8 | Int($1) }), ordinal >= 1, start + ordinal <= rows.count else {
+  /// The row's first field is its key's number in the arrays, from 1. Returned from 0.
+  private func number(_ fields: [ParameterBytes], atMost count: Int) throws(Failure) -> Int {
+    let number = unsafe fields.first.map { unsafe $0.reduce(0) { $0 << 8 | Int($1) } } ?? 0
+    guard number >= 1, number <= count else {
       throw Failure(.source, "a row read by key came back without its number", location: source.place)
     }
-    var wire = ByteBuffer(capacity: 256)
-    for (column, field) in row.dropFirst().enumerated() {
-      guard let field else {
-        wire.append(bigEndian: WireRow.null)
-        continue
-      }
+    return number - 1
+  }
+
+  private func append(
+    _ fields: ArraySlice<ParameterBytes>, of mapping: TableMapping, to bytes: inout ByteBuffer
+  ) throws(Failure) {
+    unsafe bytes.reserve(fields.reduce(0) { $0 + 4 + $1.count })
+    for unsafe(column, field) in unsafe fields.enumerated() {
       let conversion = mapping.columns[column].conversion
-      if conversion == .none {
-        wire.append(bigEndian: Int32(field.count))
-        wire.append(field)
+      if unsafe field.baseAddress == nil {
+        bytes.append(bigEndian: WireRow.null)
+      } else if conversion == .none {
+        bytes.append(bigEndian: Int32(field.count))
+        unsafe bytes.append(field)
       } else {
-        let converted: Result<Void, Failure> = unsafe field.withUnsafeBytes { value in
-          Result { () throws(Failure) in try unsafe appendConverted(value, conversion, mapping, column, to: &wire) }
-        }
-        try converted.get()
+        try unsafe appendConverted(field, conversion, mapping, column, to: &bytes)
       }
     }
-    rows[start + ordinal - 1] = unsafe [UInt8](wire.bytes)
   }
 
   private func elementType(_ plan: TablePlan, _ column: Int) -> UInt32 {
     plan.isBinary ? plan.mapping.columns[column].binaryOID ?? BuiltinType.textOID : BuiltinType.textOID
   }
 
-  private func statement(_ plan: TablePlan, _ format: WireFormat) -> String {
+  private func statement(_ plan: TablePlan) -> String {
     let mapping = plan.mapping
+    let format: WireFormat = plan.isBinary ? .binary : .text
     let arrays = plan.keyColumns.enumerated().map { position, column in
       let type = BuiltinType.of(elementType(plan, column))?.castName ?? "text"
       return "$\(position + 1)::\(type)[]"

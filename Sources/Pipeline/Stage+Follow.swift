@@ -50,7 +50,8 @@ extension Stage {
     let context = LaneContext(
       options: run.endpoints.sink, identity: identity, plans: plans,
       format: preparation.canStreamBinary ? .binary : .text, group: group,
-      sourceRows: SourceRowReader(source: run.endpoints.source), progress: run.monitor.apply, log: log,
+      sourceRows: SourceRowReader(source: run.endpoints.source, interrupt: group.cutSignal),
+      progress: run.monitor.apply, log: log,
       keepsTransactions: settings.fidelity == .transaction)
     var stream = ReplicationStream(
       connection: replication,

@@ -49,6 +49,36 @@ extension Connection {
     return rows
   }
 
+  /// Runs one statement with binary parameters and lends its rows one by one, so that libpq holds one at a time.
+  ///
+  /// - Parameter take: gets a row's fields in binary, valid during the call, without a base for SQL NULL; false wants
+  ///   no more rows.
+  /// - Returns: whether all rows were taken; if not, the session is of no more use.
+  package func forEachBinaryRow(
+    _ sql: String, types: [UInt32], _ parameters: [ParameterBytes],
+    _ take: ([ParameterBytes]) throws(Failure) -> Bool
+  ) throws(Failure) -> Bool {
+    let values = unsafe parameters.map { unsafe $0.baseAddress?.assumingMemoryBound(to: CChar.self) }
+    let lengths = unsafe parameters.map { Int32($0.count) }
+    let formats = unsafe [Int32](repeating: 1, count: parameters.count)
+    let sent = unsafe PQsendQueryParams(raw, sql, Int32(types.count), types, values, lengths, formats, 1)
+    if unsafe sent == 0 || PQsetSingleRowMode(raw) == 0 { throw lostFailure() }
+    var failed: Failure?
+    while let result = try nextResult() {
+      switch result.status {
+      case PGRES_SINGLE_TUPLE:
+        let fields = unsafe (0..<result.columnCount).map { unsafe result.borrowedBytes(row: 0, column: $0) }
+        if try unsafe !take(fields) { return false }
+      case PGRES_TUPLES_OK: break
+      default:
+        if failed == nil { failed = failure(in: result) }
+      }
+      if !isAlive { break }
+    }
+    if let failed { throw failed }
+    return true
+  }
+
   /// Runs one simple statement that may take long, calling `tick` every so often until it answers.
   package func query(_ sql: String, every period: Duration, _ tick: () -> Void) throws(Failure) -> Rows {
     if unsafe PQsendQuery(raw, sql) == 0 { throw lostFailure() }

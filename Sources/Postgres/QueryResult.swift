@@ -35,6 +35,15 @@ internal import CLibPQ
     return unsafe [UInt8](UnsafeRawBufferPointer(start: PQgetvalue(raw, Int32(row), Int32(column)), count: count))
   }
 
+  /// A field's bytes inside the result, valid as long as it; no base is SQL NULL.
+  func borrowedBytes(row: Int, column: Int) -> UnsafeRawBufferPointer {
+    guard unsafe PQgetisnull(raw, Int32(row), Int32(column)) == 0 else {
+      return unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+    }
+    let count = Int(unsafe PQgetlength(raw, Int32(row), Int32(column)))
+    return unsafe UnsafeRawBufferPointer(start: PQgetvalue(raw, Int32(row), Int32(column)), count: count)
+  }
+
   /// One field of the server's error, such as SQLSTATE.
   func errorField(_ code: Int32) -> String? {
     guard let text = unsafe PQresultErrorField(raw, code) else { return nil }

@@ -84,7 +84,7 @@ package struct ReplicationStream: ~Copyable {
     )
     nextReport = monotonicNow()
     while true {
-      if untilLook == 0 {
+      if untilLook == 0 || group.hasWideRow {
         if let failure = group.failure { throw failure }
         if group.isStopping { break }
         try reportIfDue()
@@ -277,7 +277,7 @@ package struct ReplicationStream: ~Copyable {
       if waitsForLargeRow && buffered + router.openBytes < ReplicationStream.largeMessageBytes {
         waitsForLargeRow = false
       }
-      return waitsForLargeRow || group.isFull
+      return waitsForLargeRow || group.isFull || group.hasWideRow
     }
   }
 

@@ -178,6 +178,24 @@ struct LaneWorkerTests {
     #expect(try rig.laneRows() == ["0/3#1 3"])
   }
 
+  @Test("rows that are large together are completed a few at a time", arguments: [false, true])
+  func largeCompletions(collide: Bool) throws {
+    let wide = (0..<20).map { [Cell("\($0)"), Cell("u\($0)"), Cell(String(repeating: "x", count: 600))] }
+    var setup = Rig.Setup()
+    setup.envelope = Envelope(rowsMax: 50, bytesAim: 1500, bytesMax: 3000)
+    setup.rows = PreparedRows(Dictionary(uniqueKeysWithValues: wide.map { ([$0[0]], $0) }))
+    // Unique values that another row holds until its delete, which the completed rows come before.
+    let rig = try Rig(
+      keyedDDL + (collide ? "; INSERT INTO t VALUES (100, 'u3', NULL), (101, 'u17', NULL)" : ""), [keyed], setup)
+    rig.send(wide.map { .patch([$0[0], $0[1], .unchanged]) } + (collide ? [.delete(["100"]), .delete(["101"])] : []))
+    try rig.work()
+
+    #expect(try rig.table() == wide.map { $0.map { "\($0)" } }.sorted { "\($0)" < "\($1)" })
+    #expect(rig.rows.largestFetch < 3000)
+    #expect((rig.progress.serialReplays > 0) == collide)
+    #expect(try rig.session.query("SELECT sum(changes) FROM penstock.lane").single == (collide ? "22" : "20"))
+  }
+
   @Test("a completed row whose unique value is still elsewhere waits for its turn")
   func patchMissingDuplicate() throws {
     var setup = Rig.Setup()

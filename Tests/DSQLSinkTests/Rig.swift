@@ -15,18 +15,29 @@ import Synchronization
 final class PreparedRows: SourceRows {
   private let rows: [[Cell]: [Cell]]
   private let asked = Mutex<[[Cell]]>([])
+  private let largest = Mutex(0)
 
   init(_ rows: [[Cell]: [Cell]] = [:]) { self.rows = rows }
 
   var askedKeys: [[Cell]] { asked.withLock { $0 } }
+  /// Bytes of the rows that were held together, at most.
+  var largestFetch: Int { largest.withLock { $0 } }
 
-  func fetch(_ plan: TablePlan, keys: [[UInt8]]) throws(Failure) -> [[UInt8]?] {
-    keys.map { key in
+  func fetch(
+    _ plan: TablePlan, keys: [[UInt8]], into bytes: inout ByteBuffer, _ placed: (Int, Range<Int>) -> Bool
+  ) throws(Failure) {
+    for (index, key) in keys.enumerated() {
       let parts = key.withUnsafeBytes { cells($0, columns: plan.keyColumns.count) } ?? []
       asked.withLock { $0.append(parts) }
-      return rows[parts].map { wireRow($0) }
+      guard let row = rows[parts] else { continue }
+      let start = bytes.count
+      bytes.append(wireRow(row))
+      largest.withLock { $0 = max($0, bytes.count) }
+      if !placed(index, start..<bytes.count) { return }
     }
   }
+
+  func closeIfIdle() {}
 }
 
 /// A target database with tables, state and lanes, fed by hand.

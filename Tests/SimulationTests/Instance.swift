@@ -18,13 +18,20 @@ private final class CurrentRows: SourceRows, @unchecked Sendable {
 
   init(_ history: History) { self.history = history }
 
-  func fetch(_ plan: TablePlan, keys: [[UInt8]]) throws(Failure) -> [[UInt8]?] {
+  func fetch(
+    _ plan: TablePlan, keys: [[UInt8]], into bytes: inout ByteBuffer, _ placed: (Int, Range<Int>) -> Bool
+  ) throws(Failure) {
     onFetch()
-    return keys.map { key in
+    for (index, key) in keys.enumerated() {
       let parts = key.withUnsafeBytes { cells($0, columns: plan.keyColumns.count) } ?? []
-      return history.database.rows[ModelDatabase.Place(table: plan.index, key: parts)].map { wireRow($0) }
+      guard let row = history.database.rows[ModelDatabase.Place(table: plan.index, key: parts)] else { continue }
+      let start = bytes.count
+      bytes.append(wireRow(row))
+      if !placed(index, start..<bytes.count) { return }
     }
   }
+
+  func closeIfIdle() {}
 }
 
 /// One run of a process: a stream over the history, a router and lanes, stepped one piece at a time.

@@ -106,7 +106,7 @@ final class World {
     for kind in [ChangeKind.delete, .upsert, .add, .remove, .patch] {
       let isCopies = kind == .add || kind == .remove
       if mode == .deletesOnly && kind != .delete || mode == .copiesOnly && !isCopies { continue }
-      if mode == .rowsOnly && isCopies { continue }
+      if mode == .rowsOnly && kind != .upsert && kind != .delete { continue }
       if kind == .upsert && rewrites {
         for index in entries where batch.entries[index].kind == .upsert { remove(batch, index, &database) }
       }
@@ -118,7 +118,9 @@ final class World {
       }
     }
     if mode == .deletesOnly {
-      for index in entries where batch.entries[index].kind == .upsert { remove(batch, index, &database) }
+      for index in entries where [.upsert, .patch].contains(batch.entries[index].kind) {
+        remove(batch, index, &database)
+      }
     }
     if touched > rowsMax, entries.count > 1, mode == .guarded || mode == .plain {
       return .tooLarge(Failure(.sink, "transaction row limit exceeded", state: "54000"))

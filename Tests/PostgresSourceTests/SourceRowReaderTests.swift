@@ -1,0 +1,97 @@
+import Apply
+import ChangeModel
+import ChangeTestKit
+import PenstockTestKit
+import Postgres
+import SQLMapping
+import Testing
+
+@testable import Pipeline
+
+extension SourceRowReader {
+  /// The rows by key; `nil` for those that are gone.
+  func rows(_ plan: TablePlan, keys: [[UInt8]], atMost limit: Int = .max) throws -> [[Cell]?] {
+    var bytes = ByteBuffer()
+    var places: [Int: Range<Int>] = [:]
+    try fetch(plan, keys: keys, into: &bytes) { index, row in
+      places[index] = row
+      return places.count < limit
+    }
+    return keys.indices.map { index in
+      places[index].flatMap {
+        cells(UnsafeRawBufferPointer(rebasing: bytes.bytes[$0]), columns: plan.mapping.columns.count)
+      }
+    }
+  }
+}
+
+@Suite("Rows are read again over one session")
+struct SourceRowReaderTests {
+  private let source: SourceDatabase
+  private let plan: TablePlan
+  private let keys = (1...3).map { Cell("\($0)").field }
+
+  init() throws {
+    source = try SourceDatabase("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    try source.session.query("INSERT INTO t SELECT i, repeat('x', 2000000) FROM generate_series(1, 3) i")
+    plan = TablePlan(index: 0, mapping: try source.mapping("t"), isBinary: false)
+  }
+
+  /// Processes of the reader's sessions.
+  private func sessions() throws -> [String?] {
+    try source.session.query(
+      """
+      SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+      AND backend_type = 'client backend'
+      """
+    ).values.map { $0[0] }
+  }
+
+  private func eventuallyNone() async throws {
+    try await eventually("no session") { try sessions().isEmpty }
+  }
+
+  @Test("which is kept for the next time, and closed when it was idle for long")
+  func kept() async throws {
+    try source.session.query("UPDATE t SET v = 'small'")
+    let reader = SourceRowReader(source: source.settings)
+    _ = try reader.rows(plan, keys: keys)
+    let first = try sessions()
+
+    let again = try reader.rows(plan, keys: keys)
+    reader.closeIfIdle()
+
+    #expect(again == [["1", "small"], ["2", "small"], ["3", "small"]])
+    #expect(first.count == 1)
+    #expect(try sessions() == first)
+
+    let hasty = SourceRowReader(source: source.settings, idleLimit: .zero)
+    try source.session.query("SELECT pg_terminate_backend(\(first[0] ?? ""))")
+    try await eventuallyNone()
+    _ = try hasty.rows(plan, keys: keys)
+    hasty.closeIfIdle()
+    try await eventuallyNone()
+  }
+
+  @Test("which is made anew when the server has closed it")
+  func broken() async throws {
+    try source.session.query("UPDATE t SET v = 'small'")
+    let reader = SourceRowReader(source: source.settings)
+    _ = try reader.rows(plan, keys: keys)
+    try source.session.query("SELECT pg_terminate_backend(\(try sessions()[0] ?? ""))")
+    try await eventuallyNone()
+
+    #expect(try reader.rows(plan, keys: keys).compactMap(\.self).count == 3)
+  }
+
+  @Test("which is closed after a large row, and when no more rows are wanted")
+  func large() async throws {
+    let reader = SourceRowReader(source: source.settings)
+    #expect(try reader.rows(plan, keys: keys).compactMap(\.self).count == 3)
+    try await eventuallyNone()
+
+    try source.session.query("UPDATE t SET v = 'small'")
+    #expect(try reader.rows(plan, keys: keys, atMost: 2).compactMap(\.self).count == 2)
+    try await eventuallyNone()
+  }
+}
