@@ -129,7 +129,9 @@ extension SourceCheck {
     let subject = table.name.description
     var found = [
       Finding(
-        .tablePartitioned, .info, subject, "its \(table.heaps.count) partitions become one table of the target")
+        .tablePartitioned, .info, subject,
+        "its \(table.heaps.count) partitions become one table of the target; the server does not publish a TRUNCATE of "
+          + "a single one, nor that one is detached")
     ]
     guard request.followsChanges, let root = facts.relations[table.oid] else { return found }
     if facts.serverVersion < 130_000 {

@@ -325,7 +325,8 @@ package struct ReplicationStream: ~Copyable {
 
   private mutating func report(_ now: Duration = monotonicNow()) throws(Failure) {
     let committed = committedEnd
-    progress.committed = committed
+    // A stream that begins again knows nothing at first.
+    progress.committed = max(progress.committed, committed)
     let end = max(confirmed, min(committed, progress.reportLimit))
     let moved = end != confirmed
     confirmed = end
