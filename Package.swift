@@ -36,6 +36,7 @@ let package = Package(
     .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CPgQuery", providers: [.apt(["libpg-query-dev"])]),
     .target(name: "CPenstockShims"),
 
@@ -44,11 +45,11 @@ let package = Package(
     room("SQLMapping", ["ChangeModel"]),
     room("Apply", ["ChangeModel", "SQLMapping"]),
 
-    // Rooms that touch the outside, each one C library at most.
+    // Rooms that touch the outside, each one C library at most, but for the signing and fetching of one service.
     room("Runtime", ["CPenstockShims", "ChangeModel"]),
     room("Settings", ["CLibYAML", "Runtime", "ChangeModel"]),
     room("Postgres", ["CLibPQ", "CPenstockShims", "Runtime", "ChangeModel"]),
-    room("AWS", ["COpenSSL", "ChangeModel"]),
+    room("AWS", ["COpenSSL", "CCurl", "CPenstockShims", "Runtime", "ChangeModel"]),
     room("Lanes", ["Runtime", "Apply", "SQLMapping", "ChangeModel"]),
     room("PostgresSource", ["Lanes", "Postgres", "Runtime", "SQLMapping", "ChangeModel", "Apply"]),
     .target(
@@ -121,7 +122,7 @@ let package = Package(
     tests("CatalogTests", ["PostgresSource", "Postgres", "SQLMapping", "ChangeModel"]),
     tests("PenstockCLITests", ["CommandLineArguments"], exclude: ["help.txt"]),
     tests("SettingsTests", ["Settings", "Runtime", "ChangeModel"], exclude: ["Scenarios"]),
-    tests("AWSTests", ["AWS", "ChangeModel"]),
+    tests("AWSTests", ["AWS", "Runtime", "ChangeModel"]),
     tests("IntegrationTests", ["Runtime"]),
     tests("DSQLEmulatorTests", ["DSQLEmulator", "CLibPQ", "COpenSSL", "AWS", "ChangeModel"]),
     tests(

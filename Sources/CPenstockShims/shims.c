@@ -2,6 +2,7 @@
 #include "penstock_shims.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -24,6 +25,8 @@ void penstock_eventfd_clear(int fd) {
   while (read(fd, &count, sizeof count) < 0 && errno == EINTR) {
   }
 }
+
+int penstock_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 
 static int64_t now_ms(void) {
   struct timespec t;

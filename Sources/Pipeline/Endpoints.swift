@@ -1,9 +1,9 @@
-internal import AWS
+package import AWS
 internal import Apply
 internal import ChangeModel
 package import DSQLSink
 package import Postgres
-internal import Runtime
+package import Runtime
 internal import SQLMapping
 package import Settings
 
@@ -14,9 +14,11 @@ package struct Endpoints: Sendable {
   /// The same with the replication protocol.
   package let replication: ConnectionSettings
   package let sink: SinkOptions
+  /// How the sink's tokens are made; `nil` when its login is by password.
+  package let login: DSQLLogin?
 
-  /// - Parameter environment: where AWS credentials are looked up.
-  package init(_ settings: PipelineSettings, environment: [String: String]) {
+  /// - Parameter environment: where the search for AWS credentials begins.
+  package init(_ settings: PipelineSettings, environment: [String: String], log: Log) {
     let server = settings.source.server
     let session = sourceSessionSettings.map { "-c \($0.name)=\($0.value)" }
     let limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"].map { "-c \($0)=0" }
@@ -30,9 +32,15 @@ package struct Endpoints: Sendable {
     )
     source = base
     replication = base.adding([("replication", "database")])
+    login = settings.sink.iam.map { iam in
+      DSQLLogin(
+        host: settings.sink.server.host, user: settings.sink.server.username, region: iam.region,
+        role: iam.role.map { STS.Role(arn: $0, sessionName: iam.sessionName, externalID: iam.externalID) },
+        lifetimeSeconds: Endpoints.tokenLifetimeSeconds(environment), environment: environment, log: log.named("login"))
+    }
     sink = SinkOptions(
       dialect: settings.sink.kind == .dsql ? .dsql : .postgres,
-      connection: Endpoints.sinkConnection(settings, environment),
+      connection: Endpoints.sinkConnection(settings, login),
       envelope: settings.sink.kind == .dsql
         ? .dsql(batchSize: settings.sink.batchSize) : .postgres(batchSize: settings.sink.batchSize),
       pool: PoolState.Limits(settings.sink.pool), retry: settings.sink.retry,
@@ -46,7 +54,7 @@ package struct Endpoints: Sendable {
   ]
 
   private static func sinkConnection(
-    _ settings: PipelineSettings, _ environment: [String: String]
+    _ settings: PipelineSettings, _ login: DSQLLogin?
   ) -> ConnectionSettings {
     let server = settings.sink.server
     var parameters = server.parameters + keepalive
@@ -62,17 +70,29 @@ package struct Endpoints: Sendable {
         ))
     }
     let password = server.password?.revealed
-    guard let region = settings.sink.iamRegion else {
+    guard let tokens = login?.tokens else {
       return ConnectionSettings(
         role: .sink, parameters: parameters, connectTimeout: server.connectTimeout,
         password: { () throws(Failure) in password })
     }
-    let tokens = TokenSource(host: server.host, region: region, user: server.username) { _ throws(Failure) in
-      try AWSCredentials(environment: environment)
-    }
-    return ConnectionSettings(
+    var connection = ConnectionSettings(
       role: .sink, parameters: parameters, connectTimeout: server.connectTimeout,
-      password: { () throws(Failure) in try tokens.token() })
+      password: { () throws(Failure) in try tokens.authToken() })
+    connection.renewedPassword = { (refused, text) throws(Failure) in
+      try tokens.refreshToken(insteadOf: refused, text: text)
+    }
+    return connection
+  }
+
+  /// How long tokens live. A debug build obeys `PENSTOCK_TOKEN_LIFETIME_SECONDS`, for tests that see them expire.
+  private static func tokenLifetimeSeconds(_ environment: [String: String]) -> Int64 {
+    #if DEBUG
+      if let text = environment["PENSTOCK_TOKEN_LIFETIME_SECONDS"] {
+        guard let seconds = Int64(text), seconds > 0 else { preconditionFailure("\(text) is no lifetime of a token") }
+        return seconds
+      }
+    #endif
+    return DSQLToken.defaultLifetimeSeconds
   }
 }
 

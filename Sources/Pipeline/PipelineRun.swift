@@ -33,7 +33,7 @@ package final class PipelineRun: Sendable {
     self.settings = settings
     self.log = log
     self.exitWhenCaughtUp = exitWhenCaughtUp
-    endpoints = Endpoints(settings, environment: environment)
+    endpoints = Endpoints(settings, environment: environment, log: log)
   }
 
   /// Works until it is done or told to stop.

@@ -26,7 +26,7 @@ extension Connection {
     let text = libpqMessage
     let rule = ConnectRefusal.matching(text)
     return Failure(
-      settings.role, "cannot connect: \(text)", location: settings.place, hint: rule?.hint ?? "",
+      settings.role, "cannot connect: \(text)", location: settings.place, hint: rule?.hint ?? "", state: rule?.state,
       connectionLost: true, isTransient: rule?.isTransient ?? true)
   }
 
@@ -71,50 +71,4 @@ extension Connection {
     default: false
     }
   }
-}
-
-/// What a refused connect means, told from the server's text because libpq keeps no SQLSTATE for it.
-struct ConnectRefusal {
-  var fragment: String
-  var isTransient: Bool
-  var hint: String
-
-  /// The first rule whose fragment stands in the text.
-  static func matching(_ text: String) -> ConnectRefusal? { rules.first { text.contains($0.fragment) } }
-
-  private static let rules: [ConnectRefusal] = [
-    ConnectRefusal(
-      fragment: "password authentication failed", isTransient: false, hint: "Check username and password."),
-    ConnectRefusal(
-      fragment: "no password supplied", isTransient: false, hint: "Set password in the configuration file."),
-    ConnectRefusal(
-      fragment: "no pg_hba.conf entry", isTransient: false,
-      hint: "Allow this host and user in the server's pg_hba.conf."),
-    ConnectRefusal(fragment: "does not exist", isTransient: false, hint: "Check database and user name."),
-    ConnectRefusal(
-      fragment: "access denied", isTransient: false,
-      hint: "Check the credentials, the region and that the IAM policy allows dsql:DbConnect for this role."),
-    ConnectRefusal(
-      fragment: "IAM authentication failed", isTransient: false,
-      hint: "Check the credentials and that AWS IAM GRANT maps this role to the database user."),
-    ConnectRefusal(
-      fragment: "sni was not received", isTransient: false,
-      hint: "Use the cluster's own host name; a DSQL endpoint needs it in the TLS handshake."),
-    ConnectRefusal(
-      fragment: "not supported", isTransient: false, hint: "Remove the connection option that the server names."),
-    ConnectRefusal(
-      fragment: "certificate", isTransient: false,
-      hint: "Check ssl-root-cert, and that the host name is the one in the server's certificate."),
-    ConnectRefusal(
-      fragment: "server does not support SSL", isTransient: false, hint: "Set ssl-mode to what the server offers."),
-    ConnectRefusal(
-      fragment: "permission denied", isTransient: false, hint: "Grant the user what the server names."),
-    ConnectRefusal(
-      fragment: "must be superuser or replication role", isTransient: false,
-      hint: "ALTER ROLE … REPLICATION on the source."),
-    ConnectRefusal(
-      fragment: "could not translate host name", isTransient: true, hint: "Check the host name and the resolver."),
-    ConnectRefusal(
-      fragment: "too many", isTransient: true, hint: "Raise the server's connection limit or lower ours."),
-  ]
 }

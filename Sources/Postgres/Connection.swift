@@ -8,13 +8,13 @@ package import Runtime
 ///
 /// Every wait has our own deadline or none, watches `interrupt` beside the socket, and never sits inside libpq.
 @safe package final class Connection {
-  /// Valid until `deinit`, which closes it.
-  let raw: OpaquePointer
+  /// Valid until `deinit`, which closes it; another one only while connecting.
+  private(set) var raw: OpaquePointer
   package let settings: ConnectionSettings
   /// Signalled by others to make a wait end with a failure that says `interrupted`.
   package var interrupt: Wakeup?
   /// When the session was opened, on the monotonic clock.
-  package let openedAt: Duration
+  package private(set) var openedAt: Duration
   /// Names of the statements prepared in this session, by their texts.
   package var preparedStatements: [String: String] = [:]
   /// How many statements were given a name in this session, so that none gets it twice.
@@ -27,16 +27,34 @@ package import Runtime
   package init(_ settings: ConnectionSettings, interrupt: Wakeup? = nil) throws(Failure) {
     self.settings = settings
     self.interrupt = interrupt
-    let password = try settings.password()
-    var parameters = settings.parameters
-    if let password { parameters.append(("password", password)) }
-    parameters.append(("client_encoding", "UTF8"))
-    unsafe raw = try Connection.start(parameters, settings)
+    var password = try settings.password()
+    unsafe raw = try Connection.start(password, settings)
     openedAt = monotonicNow()
+    var isSecond = false
+    while true {
+      do throws(Failure) {
+        try finishConnecting()
+        break
+      } catch {
+        guard let refused = password, let other = try settings.renewedPassword?(refused, error.message), !isSecond
+        else {
+          throw error
+        }
+        let next = unsafe try Connection.start(other, settings)
+        unsafe PQfinish(raw)
+        unsafe raw = next
+        (password, isSecond, openedAt) = (other, true, monotonicNow())
+      }
+    }
+    unsafe PQsetnonblocking(raw, 1)
+    unsafe PQsetNoticeReceiver(raw, { _, _ in }, nil)
+  }
+
+  private func finishConnecting() throws(Failure) {
     let deadline = openedAt + settings.connectTimeout
     while true {
       let polled = unsafe PQconnectPoll(raw)
-      if polled == PGRES_POLLING_OK { break }
+      if polled == PGRES_POLLING_OK { return }
       if polled == PGRES_POLLING_FAILED { throw connectFailure() }
       let events = polled == PGRES_POLLING_READING ? POLLIN : POLLOUT
       if try !wait(events: Int16(events), until: deadline) {
@@ -46,15 +64,16 @@ package import Runtime
           connectionLost: true, isTransient: true)
       }
     }
-    unsafe PQsetnonblocking(raw, 1)
-    unsafe PQsetNoticeReceiver(raw, { _, _ in }, nil)
   }
 
   deinit { unsafe PQfinish(raw) }
 
   private static func start(
-    _ parameters: [(keyword: String, value: String)], _ settings: ConnectionSettings
+    _ password: String?, _ settings: ConnectionSettings
   ) throws(Failure) -> OpaquePointer {
+    var parameters = try SystemCertificates.resolve(settings)
+    if let password { parameters.append(("password", password)) }
+    parameters.append(("client_encoding", "UTF8"))
     let keywords = unsafe parameters.map { unsafe strdup($0.keyword) } + [nil]
     let values = unsafe parameters.map { unsafe strdup($0.value) } + [nil]
     defer { unsafe (keywords + values).forEach { unsafe free($0) } }

@@ -8,6 +8,11 @@ package struct ConnectionSettings: Sendable {
   package var parameters: [(keyword: String, value: String)]
   /// A password or token valid now; `nil` when none is needed. Never stored here, never logged.
   package var password: @Sendable () throws(Failure) -> String?
+  /// Asked when the server has refused a password: another one, or `nil` when no other would be taken.
+  ///
+  /// Its arguments are what was refused and what the server said. It may throw a failure that says more. A connect asks
+  /// for one other password at most.
+  package var renewedPassword: (@Sendable (_ refused: String, _ text: String) throws(Failure) -> String?)?
   package var connectTimeout: Duration
 
   package init(

@@ -15,7 +15,7 @@ package struct ServerSettings: Hashable, Sendable, CustomStringConvertible {
   /// `nil` when the server asks for none, or for a token.
   package let password: Secret?
   package let sslMode: SSLMode
-  /// A file of certificates to trust; `nil` leaves libpq's own default.
+  /// A file of certificates to trust, or `system`; `nil` leaves libpq's own default.
   package let sslRootCertificate: String?
   package let connectTimeout: Duration
   package let applicationName: String
@@ -90,7 +90,8 @@ extension ServerSettings {
         ], "Whether the connection is encrypted and the server's certificate checked, as libpq's sslmode."),
       absent: side.sslModeText)
     let certificate = section.optional(
-      .text("ssl-root-cert", "A file with the certificates to trust."), absent: side.rootCertificateText)
+      .text("ssl-root-cert", "A file with the certificates to trust, or `system` for those of the system."),
+      absent: side.rootCertificateText)
     let timeout = section.value(
       .duration("connect-timeout", in: 1000...600_000, "How long opening one connection may take."),
       default: .seconds(10))

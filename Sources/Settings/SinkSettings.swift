@@ -7,8 +7,8 @@ package struct SinkSettings: Hashable, Sendable {
 
   package let kind: Kind
   package let server: ServerSettings
-  /// The region that IAM tokens are signed for; `nil` when the login is by password.
-  package let iamRegion: String?
+  /// How to log in with IAM tokens; `nil` when the login is by password.
+  package let iam: IAMLogin?
   package let pool: PoolSettings
   /// Workers of the full load, and lanes of the change stream unless transactions are kept whole.
   package let parallelism: Int
@@ -23,8 +23,8 @@ package struct SinkSettings: Hashable, Sendable {
 }
 
 extension SinkSettings {
-  /// Debian's bundle: libpq before 16 can't be told to use the system's certificates.
-  static let systemCertificates = "/etc/ssl/certs/ca-certificates.crt"
+  /// What `ssl-root-cert` is called that means the certificates of the system.
+  static let systemCertificates = "system"
 
   /// - Parameters:
   ///   - pipeline: the pipeline's name.
@@ -32,9 +32,9 @@ extension SinkSettings {
   init(_ section: inout SettingsSection, pipeline: String, mode: inout PipelineSettings.Mode) {
     kind = section.required(.choice("type", ["dsql": Kind.dsql, "postgres": .postgres], "What the target is."))
     server = ServerSettings(&section, .sink(kind, pipeline: pipeline))
-    iamRegion = Self.readIAM(&section, kind, host: server.host)
+    iam = IAMLogin.read(&section, kind, pipeline: pipeline)
     section.rule(.onlyWhen(key: "type", value: "postgres", ["url"]))
-    section.rule(.onlyWhen(key: "type", value: "dsql", ["admin-user", "use-iam-auth", "region"]))
+    section.rule(.onlyWhen(key: "type", value: "dsql", ["admin-user", "use-iam-auth"] + IAMLogin.keys))
     section.rule(
       .choicesWhen(key: "type", value: "dsql", choice: "ssl-mode", ["require", "verify-ca", "verify-full"]))
     pool = PoolSettings(&section)
@@ -77,36 +77,6 @@ extension SinkSettings {
       section.report("enable-full-load", "false although pipeline.mode is full-load; expected true, or another mode")
     }
     return loads ? mode : .cdc
-  }
-
-  private static func readIAM(_ section: inout SettingsSection, _ kind: Kind, host: String) -> String? {
-    let usesIAM =
-      section.optional(
-        .boolean("use-iam-auth", "Whether to log in with IAM tokens in place of a password."),
-        absent: "`true` for `dsql`")
-      ?? (kind == .dsql)
-    let region = section.optional(
-      .text(
-        "region", "[a-z0-9-]+", expected: "an AWS region such as us-east-1", "The AWS region tokens are signed for."),
-      absent: "the label before `.on.aws` in `host`")
-    guard kind == .dsql else { return nil }
-    guard usesIAM else {
-      if section.isGiven("region") {
-        section.report("region", "given although use-iam-auth is false; expected it to be absent")
-      }
-      return nil
-    }
-    if section.isGiven("password") {
-      section.report(
-        "password", "given although use-iam-auth is true; expected it to be absent, or use-iam-auth: false")
-    }
-    let labels = host.split(separator: ".")
-    let fromHost = labels.count > 3 && labels.suffix(2) == ["on", "aws"] ? String(labels[labels.count - 3]) : nil
-    if region == nil, fromHost == nil, section.isGiven("host"), !host.isEmpty, !section.isGiven("region") {
-      section.report(
-        "region", "missing; host does not end in a region and .on.aws, so expected an AWS region such as us-east-1")
-    }
-    return region ?? fromHost ?? ""
   }
 }
 

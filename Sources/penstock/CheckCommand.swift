@@ -16,7 +16,7 @@ func checkPipeline(
 ) async -> Int32 {
   do throws(Failure) {
     let found = try await onThread("check") { () throws(Failure) in
-      try findings(settings, Endpoints(settings, environment: environment))
+      try findings(settings, Endpoints(settings, environment: environment, log: log))
     }
     writeAll(json ? jsonDocument(found) : text(found), to: STDOUT_FILENO)
     return found.contains { $0.severity == .error } ? 1 : 0
@@ -30,7 +30,7 @@ func checkPipeline(
 func planPipeline(_ settings: PipelineSettings, environment: [String: String], log: Log) async -> Int32 {
   do throws(Failure) {
     let report = try await onThread("plan") { () throws(Failure) in
-      try plan(settings, Endpoints(settings, environment: environment))
+      try plan(settings, Endpoints(settings, environment: environment, log: log))
     }
     writeAll(report, to: STDOUT_FILENO)
     return 0

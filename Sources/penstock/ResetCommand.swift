@@ -9,7 +9,7 @@ import Settings
 func resetPipeline(_ settings: PipelineSettings, environment: [String: String], log: Log) async -> Int32 {
   do throws(Failure) {
     try await onThread("reset") { () throws(Failure) in
-      try PipelineReset(settings, Endpoints(settings, environment: environment)).run { sentence in
+      try PipelineReset(settings, Endpoints(settings, environment: environment, log: log)).run { sentence in
         writeAll(sentence + "\n", to: STDOUT_FILENO)
       }
     }

@@ -11,7 +11,7 @@ func showStatus(
 ) async -> Int32 {
   do throws(Failure) {
     return try await onThread("status") { () throws(Failure) in
-      let endpoints = Endpoints(settings, environment: environment)
+      let endpoints = Endpoints(settings, environment: environment, log: log)
       // Until the user interrupts: the signal ends the process.
       while watch {
         show(StatusReport(settings, endpoints), json: json, clearing: isatty(STDOUT_FILENO) != 0)

@@ -26,7 +26,7 @@ private func compare(
   _ settings: PipelineSettings, _ environment: [String: String], _ log: Log
 ) async throws(Failure) -> VerificationReport {
   try await onThread("verify") { () throws(Failure) in
-    let endpoints = Endpoints(settings, environment: environment)
+    let endpoints = Endpoints(settings, environment: environment, log: log)
     let preparation = try Preparation(settings, endpoints)
     let verification = Verification(
       preparation.mappings, source: InstanceProbe.observing(endpoints.source), sink: endpoints.sink,

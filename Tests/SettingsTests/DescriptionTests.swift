@@ -59,7 +59,7 @@ import Testing
   static let beyondSchema: Set<String> = [
     "a duplicate key", "a duplicate key inside a section", "a key that is a list", "an empty key",
     "a hexadecimal integer", "a duration above its range", "a duration beyond 64 bits", "a size above its range",
-    "a size beyond 64 bits", "not the admin and no other", "a password beside a token", "a host without a region",
+    "a size beyond 64 bits", "not the admin and no other", "a password beside a token",
     "a region without a token", "a load that the mode excludes", "more workers than connections",
     "fewer connections than workers", "delays the wrong way round", "a short longest delay", "a password twice",
     "TLS twice",

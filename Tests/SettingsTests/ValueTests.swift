@@ -173,22 +173,24 @@ import Testing
   }
 
   @Test(
-    "the region comes from the host unless it is given",
+    "a login by token has a region, a role, and names for both sides of the role",
     arguments: [
-      ("host: abc.dsql.us-east-1.on.aws, username: u", "us-east-1"),
-      ("host: abc.dsql-xyz.eu-west-1.on.aws, username: u", "eu-west-1"),
-      ("host: abc.dsql.us-east-1.on.aws, username: u, region: eu-west-2", "eu-west-2"),
-      ("host: localhost, username: u, region: us-east-1", "us-east-1"),
-      ("host: localhost, username: u, use-iam-auth: false, password: x", nil),
-    ] as [(String, String?)])
-  func region(settings: String, expected: String?) throws {
-    #expect(try Self.sink(settings).iamRegion == expected)
+      ("", IAMLogin(sessionName: "penstock-a")),
+      ("region: eu-west-2", IAMLogin(region: "eu-west-2", sessionName: "penstock-a")),
+      (
+        "iam-role: 'arn:aws:iam::123456789012:role/sync/penstock', iam-external-id: 'a/b:1', iam-session-name: me@x",
+        IAMLogin(role: "arn:aws:iam::123456789012:role/sync/penstock", externalID: "a/b:1", sessionName: "me@x")
+      ),
+      ("use-iam-auth: false, password: x", nil),
+    ] as [(String, IAMLogin?)])
+  func iam(settings: String, expected: IAMLogin?) throws {
+    #expect(try Self.sink("host: localhost, username: u, \(settings)").iam == expected)
   }
 
   @Test(
     "only a mode that verifies the server gets the system's certificates",
     arguments: [
-      ("verify-full", "/etc/ssl/certs/ca-certificates.crt"), ("verify-ca", "/etc/ssl/certs/ca-certificates.crt"),
+      ("verify-full", "system"), ("verify-ca", "system"),
       ("require", nil),
     ] as [(String, String?)])
   func certificates(mode: String, expected: String?) throws {

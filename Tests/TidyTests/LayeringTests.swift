@@ -4,12 +4,12 @@ import Testing
 @Suite struct LayeringTests {
   /// Rooms without input, output, clocks or C: values in, values out.
   static let pureRooms: Set<String> = ["ChangeModel", "SQLMapping", "Apply"]
-  /// The only rooms that may use Foundation.
-  static let foundationRooms: Set<String> = ["Settings", "Operations", "penstock", "dsql-emulator"]
+  /// The only rooms that may use Foundation; AWS's services and cache files speak JSON.
+  static let foundationRooms: Set<String> = ["AWS", "Settings", "Operations", "penstock", "dsql-emulator"]
   /// The only rooms that may use each C library.
   static let libraryRooms: [String: Set<String>] = [
     "CLibPQ": ["Postgres", "DSQLEmulator"], "CLibYAML": ["Settings"], "COpenSSL": ["AWS", "DSQLEmulator"],
-    "CPgQuery": ["DSQLEmulator"],
+    "CCurl": ["AWS"], "CPgQuery": ["DSQLEmulator"],
   ]
   /// Modules of the toolchain that every room but the pure ones may import.
   static let systemModules: Set<String> = ["Glibc", "Synchronization", "Dispatch"]

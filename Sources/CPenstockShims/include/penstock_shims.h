@@ -13,6 +13,8 @@ void penstock_eventfd_signal(int fd);
 void penstock_eventfd_clear(int fd);
 /// `poll` that continues after EINTR with the remaining time. `timeout_ms` < 0 waits for ever.
 int penstock_poll(struct pollfd *fds, nfds_t count, int64_t timeout_ms);
+/// A pipe whose ends, for reading and for writing, are close-on-exec; -1 with errno set when there is none left.
+int penstock_pipe(int ends[2]);
 /// Names the calling thread (15 bytes at most are kept).
 void penstock_name_thread(const char *name);
 /// Nanoseconds of CPU time this process has used.

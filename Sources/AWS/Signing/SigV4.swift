@@ -1,4 +1,5 @@
-/// Signature Version 4 of a presigned URL (AWS General Reference, "Create a signed AWS API request").
+/// Signature Version 4 of a presigned URL or of a request's headers (AWS General Reference, "Create a signed AWS API
+/// request").
 /// Pure: time and credentials come in, a signature comes out.
 package struct SigV4: Sendable {
   /// Where and when a signature is good: `20260915/eu-central-1/dsql/aws4_request`.
@@ -24,6 +25,24 @@ package struct SigV4: Sendable {
   ) -> String {
     let request = "GET\n/\n\(canonicalQuery(query))\nhost:\(host)\n\nhost\n\(Digest.hexadecimal(Digest.sha256([])))"
     return signature(canonicalRequest: request, scope: scope, secretAccessKey: secretAccessKey)
+  }
+
+  /// The headers that sign `POST /` with this body, the ones given included; `host` is signed and left to the client.
+  static func signedHeaders(
+    _ headers: [(name: String, value: String)], host: String, body: [UInt8], scope: Scope, credentials: AWSCredentials
+  ) -> [(name: String, value: String)] {
+    var sent = headers + [(name: "X-Amz-Date", value: scope.date.basicFormat)]
+    if let token = credentials.sessionToken { sent.append((name: "X-Amz-Security-Token", value: token)) }
+    let signed = (sent + [(name: "Host", value: host)]).map { ($0.name.lowercased(), $0.value) }.sorted { $0.0 < $1.0 }
+    let names = signed.map(\.0).joined(separator: ";")
+    let request =
+      "POST\n/\n\n" + signed.map { "\($0):\($1)\n" }.joined() + "\n\(names)\n"
+      + Digest.hexadecimal(Digest.sha256(body))
+    let signature = signature(canonicalRequest: request, scope: scope, secretAccessKey: credentials.secretAccessKey)
+    let authorization =
+      "AWS4-HMAC-SHA256 Credential=\(credentials.accessKeyID)/\(scope.text), SignedHeaders=\(names), "
+      + "Signature=\(signature)"
+    return sent + [(name: "Authorization", value: authorization)]
   }
 
   /// Names and values encoded, sorted by name, then value.

@@ -11,6 +11,9 @@ package struct UnixTime: Hashable, Comparable, Sendable {
 
   package static func < (left: UnixTime, right: UnixTime) -> Bool { left.seconds < right.seconds }
   package static func + (time: UnixTime, seconds: Int64) -> UnixTime { UnixTime(seconds: time.seconds + seconds) }
+  static func - (time: UnixTime, seconds: Int64) -> UnixTime { UnixTime(seconds: time.seconds - seconds) }
+  /// The seconds between two moments; negative when the first is the earlier one.
+  package static func - (a: UnixTime, b: UnixTime) -> Int64 { a.seconds - b.seconds }
 
   /// `20260915T120000Z`, as `X-Amz-Date` wants it. Years 0 to 9999.
   package var basicFormat: String {

@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// SHA-256 and HMAC-SHA256, by OpenSSL.
+/// SHA-256, HMAC-SHA256, and the SHA-1 that names cache files, by OpenSSL.
 enum Digest {
   /// The 32 bytes of a message's SHA-256.
   static func sha256(_ message: [UInt8]) -> [UInt8] {
@@ -9,6 +9,18 @@ enum Digest {
     unsafe message.withUnsafeBufferPointer { input in
       unsafe digest.withUnsafeMutableBufferPointer { output in
         _ = unsafe SHA256(input.baseAddress, input.count, output.baseAddress)
+      }
+    }
+    return digest
+  }
+
+  /// The 20 bytes of a message's SHA-1.
+  static func sha1(_ message: [UInt8]) -> [UInt8] {
+    var digest = [UInt8](repeating: 0, count: 20)
+    // SAFETY: OpenSSL reads `message.count` bytes and writes exactly 20.
+    unsafe message.withUnsafeBufferPointer { input in
+      unsafe digest.withUnsafeMutableBufferPointer { output in
+        _ = unsafe SHA1(input.baseAddress, input.count, output.baseAddress)
       }
     }
     return digest
