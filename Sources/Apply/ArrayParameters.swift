@@ -5,47 +5,66 @@ internal import ChangeModel
 /// The layout is `array_recv`'s: dimensions, a flag for NULLs, the element type, length and lower bound, then the
 /// elements, each with its own length.
 @safe package struct ArrayParameters: ~Copyable {
-  private static let headerBytes = 20
-  private var columns: [Column] = []
+  /// Owned; an array could not hold buffers that have one owner, and a class would be counted at every field.
+  private var columns = unsafe UnsafeMutableBufferPointer<Column>(start: nil, count: 0)
   package private(set) var rowCount = 0
 
-  @safe private final class Column {
+  private struct Column: ~Copyable {
     var bytes = ByteBuffer(capacity: 1024)
     var hasNull = false
   }
 
   package init() {}
 
+  deinit {
+    unsafe columns.deinitialize()
+    unsafe columns.deallocate()
+  }
+
+  private mutating func makeColumns(_ count: Int) {
+    guard unsafe columns.count < count else { return }
+    let more = UnsafeMutableBufferPointer<Column>.allocate(capacity: count)
+    for index in 0..<count {
+      if unsafe index < columns.count {
+        unsafe more.initializeElement(at: index, to: columns.moveElement(from: index))
+      } else {
+        unsafe more.initializeElement(at: index, to: Column())
+      }
+    }
+    unsafe columns.deallocate()
+    unsafe columns = more
+  }
+
   /// Starts anew for columns of these element types, keeping memory of up to `keeping` bytes for each.
   package mutating func begin(elementTypes: [UInt32], keeping limit: Int = 1 << 20) {
-    while columns.count < elementTypes.count { columns.append(Column()) }
+    makeColumns(elementTypes.count)
     rowCount = 0
-    for (column, type) in zip(columns, elementTypes) {
-      column.bytes.removeAll(keeping: limit)
-      column.hasNull = false
-      column.bytes.append(bigEndian: Int32(1))
-      column.bytes.append(bigEndian: Int32(0))
-      column.bytes.append(bigEndian: type)
-      column.bytes.append(bigEndian: Int32(0))
-      column.bytes.append(bigEndian: Int32(1))
+    for (column, type) in elementTypes.enumerated() {
+      unsafe columns[column].hasNull = false
+      unsafe columns[column].bytes.removeAll(keeping: limit)
+      unsafe columns[column].bytes.append(bigEndian: Int32(1))
+      unsafe columns[column].bytes.append(bigEndian: Int32(0))
+      unsafe columns[column].bytes.append(bigEndian: type)
+      unsafe columns[column].bytes.append(bigEndian: Int32(0))
+      unsafe columns[column].bytes.append(bigEndian: Int32(1))
     }
   }
 
   /// Appends one element (length and bytes as in a `WireRow`) to a column. `endRow` completes the row.
   @inline(__always)
   package mutating func append(_ field: UnsafeRawBufferPointer, to column: Int) {
-    let column = columns[column]
+    precondition(unsafe column < columns.count)
     if unsafe field.bigEndian(at: 0, as: Int32.self) < 0 {
-      column.hasNull = true
-      column.bytes.append(bigEndian: WireRow.null)
+      unsafe columns[column].hasNull = true
+      unsafe columns[column].bytes.append(bigEndian: WireRow.null)
     } else {
-      unsafe column.bytes.append(field)
+      unsafe columns[column].bytes.append(field)
     }
   }
 
   /// Gives back the memory of columns that grew beyond `limit` bytes.
   package mutating func release(beyond limit: Int) {
-    for column in columns { column.bytes.removeAll(keeping: limit) }
+    for column in unsafe columns.indices { unsafe columns[column].bytes.removeAll(keeping: limit) }
     rowCount = 0
   }
 
@@ -64,19 +83,18 @@ internal import ChangeModel
 
   /// Bytes held by the first `count` columns.
   package func byteCount(columns count: Int) -> Int {
-    columns.prefix(count).reduce(0) { $0 + $1.bytes.count }
+    unsafe (0..<min(count, columns.count)).reduce(0) { unsafe $0 + columns[$1].bytes.count }
   }
 
   /// The finished parameters, valid until the next `begin` or `append`.
   package mutating func finish(columns count: Int) -> [UnsafeRawBufferPointer] {
-    unsafe columns.prefix(count).map { column in
-      if rowCount == 0 {
-        // array_recv takes a one-dimensional array of no elements.
-        column.bytes.set(bigEndian: Int32(0), at: 12)
-      }
-      column.bytes.set(bigEndian: Int32(column.hasNull ? 1 : 0), at: 4)
-      column.bytes.set(bigEndian: Int32(rowCount), at: 12)
-      return unsafe column.bytes.bytes
+    var arrays: [UnsafeRawBufferPointer] = unsafe []
+    for column in unsafe 0..<min(count, columns.count) {
+      unsafe columns[column].bytes.set(bigEndian: Int32(columns[column].hasNull ? 1 : 0), at: 4)
+      // Of no elements too, array_recv takes an array of one dimension.
+      unsafe columns[column].bytes.set(bigEndian: Int32(rowCount), at: 12)
+      unsafe arrays.append(columns[column].bytes.bytes)
     }
+    return unsafe arrays
   }
 }

@@ -53,6 +53,9 @@ package struct ReplicationStream: ~Copyable {
   private var reportRequested = false
   /// Messages to read before the loop looks at the clock, the lanes and the group again.
   private var untilLook = 0
+  private var messagesSinceMark = 0
+  private var markedAt = Duration.zero
+  private var restUntil = Duration.zero
   private static let largeMessageBytes = 4 << 20
   private var waitsForLargeRow = false
   private var waitingBarrier: Barrier?
@@ -97,6 +100,7 @@ package struct ReplicationStream: ~Copyable {
         untilLook = 64
       }
       untilLook -= 1
+      messagesSinceMark += 1
       switch try connection.readCopy() {
       case .message(let message): try handle(message)
       case .empty:
@@ -104,6 +108,7 @@ package struct ReplicationStream: ~Copyable {
         try reportIfDue()
         group.sourceWakeup.clear()
         if group.failure == nil && !group.isStopping && !isStopReached {
+          restIfBusy()
           try connection.waitReadable(or: group.sourceWakeup, until: nextReport)
         }
         untilLook = 0
@@ -114,6 +119,19 @@ package struct ReplicationStream: ~Copyable {
           connectionLost: true, isTransient: true)
       }
     }
+  }
+
+  /// While a backlog comes in, the server hands over a few messages at a time. A millisecond later there are many,
+  /// for the same price of waking up and reading.
+  private mutating func restIfBusy() {
+    let now = monotonicNow()
+    if messagesSinceMark >= 500 {
+      if now - markedAt < .milliseconds(20) { restUntil = now + .milliseconds(20) }
+      (messagesSinceMark, markedAt) = (0, now)
+    } else if now - markedAt > .milliseconds(20) {
+      (messagesSinceMark, markedAt) = (0, now)
+    }
+    if now < restUntil { group.endSignal.wait(for: .milliseconds(1)) }
   }
 
   /// Whether everything up to `stopAt` is read. What follows stays unread, so that once the lanes have drained the target
