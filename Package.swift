@@ -75,7 +75,7 @@ let package = Package(
     room(
       "Operations",
       [
-        "Settings", "Pipeline", "FullLoad", "DSQLSink", "PostgresSource", "Postgres", "Runtime", "SQLMapping",
+        "Settings", "Pipeline", "FullLoad", "DSQLSink", "PostgresSource", "Postgres", "AWS", "Runtime", "SQLMapping",
         "ChangeModel",
       ]),
     .executableTarget(
@@ -128,7 +128,7 @@ let package = Package(
     tests(
       "VerificationTests",
       ["Verification", "DSQLSink", "PostgresSource", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
-    tests("OperationsTests", ["Operations", "Pipeline", "PostgresSource", "ChangeModel"]),
+    tests("OperationsTests", ["Operations", "Pipeline", "AWS", "PostgresSource", "ChangeModel"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,10 +1,12 @@
 /// A command of `penstock`, in the order of the help.
 package enum Command: String, Hashable, Sendable, CaseIterable {
-  case check, plan, run, status, verify, reset, schema, help, version
+  case check, plan, run, status, verify, reset, token, schema, help, version
 
-  /// A flag and what it does.
+  /// A flag, or an option with a value, and what it does.
   struct Option: Hashable {
     var name: String
+    /// What the help calls its value; `nil` for a flag.
+    var value: String?
     var summary: String
   }
 
@@ -12,7 +14,7 @@ package enum Command: String, Hashable, Sendable, CaseIterable {
   var takesFile: Bool {
     switch self {
     case .check, .plan, .run, .status, .verify, .reset: true
-    case .schema, .help, .version: false
+    case .token, .schema, .help, .version: false
     }
   }
 
@@ -27,6 +29,15 @@ package enum Command: String, Hashable, Sendable, CaseIterable {
         Option(name: "--json", summary: "print the state as JSON"),
       ]
     case .reset: [Option(name: "--yes", summary: "required, as nothing of it can be undone")]
+    case .token:
+      [
+        Option(name: "--host", value: "HOST", summary: "the cluster's endpoint, in place of FILE"),
+        Option(name: "--user", value: "USER", summary: "the database user"),
+        Option(name: "--admin", summary: "the same as --user admin"),
+        Option(name: "--region", value: "REGION", summary: "where the cluster is, if its name does not say it"),
+        Option(name: "--iam-role", value: "ARN", summary: "the role to assume first"),
+        Option(name: "--expires-in", value: "SECONDS", summary: "how long it lives, up to 604800; default 900"),
+      ]
     case .plan, .schema, .help, .version: []
     }
   }
@@ -43,6 +54,7 @@ package enum Command: String, Hashable, Sendable, CaseIterable {
     case .status: "show phases, rows, rates and lag of the pipeline"
     case .verify: "compare the rows of source and target"
     case .reset: "remove the slot, the publication and the state that Penstock made"
+    case .token: "print an IAM token of DSQL, for psql and other clients"
     case .schema: "print the JSON Schema of the configuration file"
     case .help: "print this help, or a command's"
     case .version: "print the version"
@@ -82,6 +94,13 @@ package enum Command: String, Hashable, Sendable, CaseIterable {
       Removes the replication slot, the publication and the pipeline's state in the target, so that the next run starts
       from nothing. What the user has created is left, and so are the tables and their rows in the target.
       """
+    case .token:
+      """
+      Prints a token that is good as the password of a DSQL cluster: of the sink that FILE describes, or of --host. It is
+      signed on this machine, with AWS credentials from where AWS's tools find them, and says nothing to the cluster.
+
+        PGPASSWORD=$(penstock token FILE) psql "host=… user=… dbname=postgres sslmode=verify-full sslrootcert=system"
+      """
     case .schema: "Prints the JSON Schema (draft 2020-12) of the configuration file, for editors and other programs."
     case .help: "Prints the help of the program, or of one command."
     case .version: "Prints the version."
@@ -92,28 +111,33 @@ package enum Command: String, Hashable, Sendable, CaseIterable {
   var usage: String {
     var words = ["penstock", rawValue]
     if takesFile { words.append("FILE") }
+    if self == .token {
+      return "penstock token FILE [--expires-in SECONDS]\n"
+        + "       penstock token --host HOST --user USER|--admin [--region REGION] [--iam-role ARN] [--expires-in SECONDS]"
+    }
     if self == .help { words.append("[COMMAND]") }
     words += options.map { self == .reset ? $0.name : "[\($0.name)]" }
     return words.joined(separator: " ")
   }
 
   /// - Parameters:
-  ///   - options: those that were given, all of them known.
-  ///   - file: empty for commands that take none.
-  func invocation(_ options: Set<String>, file: String) throws(UsageError) -> Invocation {
-    let json = options.contains("--json")
+  ///   - options: those that were given, all of them known, with their values; empty for flags.
+  ///   - file: empty for commands that take none, and where it was left out.
+  func invocation(_ options: [String: String], file: String) throws(UsageError) -> Invocation {
+    let json = options["--json"] != nil
     switch self {
     case .check: return .check(file: file, json: json)
     case .plan: return .plan(file: file)
-    case .run: return .run(file: file, exitWhenCaughtUp: options.contains("--exit-when-caught-up"))
-    case .status: return .status(file: file, watch: options.contains("--watch"), json: json)
+    case .run: return .run(file: file, exitWhenCaughtUp: options["--exit-when-caught-up"] != nil)
+    case .status: return .status(file: file, watch: options["--watch"] != nil, json: json)
     case .verify: return .verify(file: file, json: json)
     case .reset:
-      guard options.contains("--yes") else {
+      guard options["--yes"] != nil else {
         throw usageError("reset can't be undone; add --yes to do it", of: self)
       }
       return .reset(file: file)
-    case .schema: return .schema(markdown: options.contains("--markdown"))
+    case .token: return .token(try TokenRequest(options, file: file))
+    case .schema: return .schema(markdown: options["--markdown"] != nil)
     case .help: return .help(nil)
     case .version: return .version
     }

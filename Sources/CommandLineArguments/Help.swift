@@ -26,11 +26,12 @@ extension Command {
   /// One command's help.
   package var help: String {
     var text = "usage: \(usage)\n\n\(about)\n"
-    let all = options.map { ($0.name, $0.summary) } + [("--help", "print this help")]
+    let all =
+      options.map { ($0.name + ($0.value.map { " \($0)" } ?? ""), $0.summary) } + [("--help", "print this help")]
     let width = all.map(\.0.count).max() ?? 0
     text += "\noptions:\n"
     for (name, summary) in all { text += "  \(Self.padded(name, to: width))  \(summary)\n" }
-    if takesFile { text += "\nexit codes:\n\(Self.exitCodes)\n" }
+    if takesFile || self == .token { text += "\nexit codes:\n\(Self.exitCodes)\n" }
     return text
   }
 

@@ -7,6 +7,7 @@ package enum Invocation: Hashable, Sendable {
   case verify(file: String, json: Bool)
   /// The user has said `--yes`.
   case reset(file: String)
+  case token(TokenRequest)
   /// `markdown` asks for the reference page in place of the JSON Schema.
   case schema(markdown: Bool)
   /// The program's help, or one command's.
@@ -53,10 +54,11 @@ extension Invocation {
   }
 
   private static func parse(_ arguments: ArraySlice<String>, of command: Command) throws(UsageError) -> Invocation {
-    var options: Set<String> = []
+    var options: [String: String] = [:]
     var operands: [String] = []
     var onlyOperands = false
-    for argument in arguments {
+    var rest = arguments
+    while let argument = rest.popFirst() {
       if onlyOperands || !argument.hasPrefix("-") || argument == "-" {
         operands.append(argument)
       } else if argument == "--" {
@@ -64,26 +66,36 @@ extension Invocation {
       } else if argument == "--help" || argument == "-h" {
         return .help(command)
       } else {
-        options.insert(try option(argument, of: command))
+        let (name, value) = try option(argument, &rest, of: command)
+        options[name] = value
       }
     }
     return try command.invocation(options, file: try file(operands, of: command))
   }
 
-  private static func option(_ argument: String, of command: Command) throws(UsageError) -> String {
+  /// - Parameter rest: what follows, where the option's value may be.
+  private static func option(
+    _ argument: String, _ rest: inout ArraySlice<String>, of command: Command
+  ) throws(UsageError) -> (name: String, value: String) {
     let known = command.options.map(\.name) + command.hiddenOptions
-    if known.contains(argument) { return argument }
     let name = String(argument.prefix { $0 != "=" })
+    if command.options.contains(where: { $0.name == name && $0.value != nil }) {
+      let value = name == argument ? rest.popFirst() : String(argument.dropFirst(name.count + 1))
+      guard let value, !value.isEmpty else { throw usageError("\(name) needs a value", of: command) }
+      return (name, value)
+    }
+    if known.contains(argument) { return (argument, "") }
     if known.contains(name) { throw usageError("\(name) takes no value", of: command) }
     throw usageError("unknown option \(quoted(name))", name, known + ["--help"], of: command)
   }
 
   /// The one operand, where the command takes one.
   private static func file(_ operands: [String], of command: Command) throws(UsageError) -> String {
-    guard command.takesFile else {
+    guard command.takesFile || command == .token else {
       if let extra = operands.first { throw usageError("unexpected argument \(quoted(extra))", of: command) }
       return ""
     }
+    if command == .token, operands.isEmpty { return "" }
     guard let file = operands.first, !file.isEmpty else {
       throw usageError("\(command.rawValue) needs a configuration file", of: command)
     }

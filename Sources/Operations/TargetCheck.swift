@@ -1,6 +1,6 @@
 package import ChangeModel
-package import DSQLSink
-internal import Pipeline
+internal import DSQLSink
+package import Pipeline
 internal import Postgres
 package import PostgresSource
 package import SQLMapping
@@ -10,10 +10,12 @@ package import Settings
 package struct TargetCheck {
   private let settings: PipelineSettings
   private let sink: SinkOptions
+  private let login: LoginCheck?
 
-  package init(_ settings: PipelineSettings, _ sink: SinkOptions) {
+  package init(_ settings: PipelineSettings, _ endpoints: Endpoints) {
     self.settings = settings
-    self.sink = sink
+    sink = endpoints.sink
+    login = endpoints.login.map { LoginCheck($0, role: settings.sink.iam?.role) }
   }
 
   /// - Parameters:
@@ -25,10 +27,12 @@ package struct TargetCheck {
       connection = try Connection(sink.connection)
     } catch {
       return [
-        Finding(.targetConnection, .error, error.location, error.message, fix: error.hint)
+        Finding(.targetConnection, .error, error.location, error.message, fix: login?.fix(for: error) ?? error.hint)
       ]
     }
+    let user = try connection.query("SELECT current_user").single ?? ""
     var found = try schemaFindings(["penstock"] + mappings.map(\.target.schema), connection)
+    if let login { found.append(login.finding(databaseUser: user)) }
     var known: [String] = []
     let store = StateStore(pipeline: settings.name)
     // Without the right to look into our own schema there is a finding already.

@@ -32,12 +32,7 @@ package struct Endpoints: Sendable {
     )
     source = base
     replication = base.adding([("replication", "database")])
-    login = settings.sink.iam.map { iam in
-      DSQLLogin(
-        host: settings.sink.server.host, user: settings.sink.server.username, region: iam.region,
-        role: iam.role.map { STS.Role(arn: $0, sessionName: iam.sessionName, externalID: iam.externalID) },
-        lifetimeSeconds: Endpoints.tokenLifetimeSeconds(environment), environment: environment, log: log.named("login"))
-    }
+    login = Endpoints.login(settings, environment: environment, log: log)
     sink = SinkOptions(
       dialect: settings.sink.kind == .dsql ? .dsql : .postgres,
       connection: Endpoints.sinkConnection(settings, login),
@@ -82,6 +77,19 @@ package struct Endpoints: Sendable {
       try tokens.refreshToken(insteadOf: refused, text: text)
     }
     return connection
+  }
+
+  /// How the sink's tokens are made; `nil` when its login is by password.
+  /// - Parameter lifetimeSeconds: how long they live; `nil` for the usual time.
+  package static func login(
+    _ settings: PipelineSettings, environment: [String: String], lifetimeSeconds: Int64? = nil, log: Log
+  ) -> DSQLLogin? {
+    guard let iam = settings.sink.iam else { return nil }
+    return DSQLLogin(
+      host: settings.sink.server.host, user: settings.sink.server.username, region: iam.region,
+      role: iam.role.map { STS.Role(arn: $0, sessionName: iam.sessionName, externalID: iam.externalID) },
+      lifetimeSeconds: lifetimeSeconds ?? tokenLifetimeSeconds(environment), environment: environment,
+      log: log.named("login"))
   }
 
   /// How long tokens live. A debug build obeys `PENSTOCK_TOKEN_LIFETIME_SECONDS`, for tests that see them expire.

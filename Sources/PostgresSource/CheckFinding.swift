@@ -54,6 +54,7 @@ package enum FindingID: String, Hashable, Sendable, CaseIterable {
   case targetType = "target.type"
   case targetIndex = "target.index"
   case targetConnection = "target.connection"
+  case targetIdentity = "target.identity"
   case targetPrivilege = "target.privilege"
   case targetColumns = "target.columns"
   case targetKey = "target.key"
@@ -82,7 +83,7 @@ package struct Finding: Hashable, Sendable, CustomStringConvertible {
 
   package var description: String {
     var text = "\(severity.rawValue): \(subject): \(evidence) [\(id.rawValue)]"
-    if !fix.isEmpty { text += "\n  to do: " + fix }
+    if !fix.isEmpty { text += "\n  to do: " + fix.split(separator: "\n").joined(separator: "\n         ") }
     return text
   }
 }

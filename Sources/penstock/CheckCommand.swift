@@ -53,7 +53,7 @@ private func findings(_ settings: PipelineSettings, _ endpoints: Endpoints) thro
   let identity = try? ReplicationSlot.sourceIdentity(source)
   let found =
     SourceCheck.findings(facts, request)
-    + (try TargetCheck(settings, endpoints.sink).findings(mappings, sourceIdentity: identity))
+    + (try TargetCheck(settings, endpoints).findings(mappings, sourceIdentity: identity))
   return FindingSeverity.allCases.flatMap { severity in found.filter { $0.severity == severity } }
 }
 

@@ -18,6 +18,7 @@ func perform(_ invocation: Invocation, environment: [String: String]) async -> I
   case .version:
     writeAll("penstock \(version)\n", to: STDOUT_FILENO)
     return 0
+  case .token(let request): return await printToken(request, environment: environment)
   case .schema(let markdown):
     let description = PipelineSettings.description
     writeAll(markdown ? description.reference : description.jsonSchema.text() + "\n", to: STDOUT_FILENO)
@@ -52,6 +53,6 @@ private func perform(
     return await showStatus(settings, environment: environment, watch: watch, json: json, log: log)
   case .reset:
     return await resetPipeline(settings, environment: environment, log: log)
-  case .schema, .help, .version: return 0
+  case .token, .schema, .help, .version: return 0
   }
 }

@@ -124,11 +124,12 @@ final class PipelineUnderTest: Sendable {
     try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: file))
   }
 
-  /// Starts `penstock run` on the pipeline.
+  /// Starts `penstock run`, or another command, on the pipeline.
   ///
   /// - Parameter changing: text in the configuration file to put other text in place of, for this and later runs.
   func start(
-    _ arguments: [String] = [], environment: [String: String] = [:], changing: [String: String] = [:]
+    _ arguments: [String] = [], command: String = "run", environment: [String: String] = [:],
+    changing: [String: String] = [:]
   ) throws -> ChildProcess {
     if !changing.isEmpty {
       var text = try String(contentsOfFile: file, encoding: .utf8)
@@ -139,7 +140,14 @@ final class PipelineUnderTest: Sendable {
       try Data(text.utf8).write(to: URL(fileURLWithPath: file))
     }
     return try BinaryUnderTest.penstock.start(
-      ["run", file] + arguments, environment: Self.credentials.merging(environment) { $1 })
+      [command, file] + arguments, environment: Self.credentials.merging(environment) { $1 })
+  }
+
+  /// A client of the emulator, as the user `admin`.
+  func psql(_ sql: String, password: String) throws -> ChildProcess {
+    let place =
+      "host=localhost port=\(sinkPort) user=admin dbname=postgres sslmode=verify-full sslrootcert=\(authority)"
+    return try ChildProcess("psql", ["-XAtc", sql, place], environment: ["PGPASSWORD": password])
   }
 
   /// Runs until everything that is committed at the source now is in the target.

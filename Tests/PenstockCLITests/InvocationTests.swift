@@ -14,6 +14,16 @@ import Testing
       ("status f --watch --json", .status(file: "f", watch: true, json: true)),
       ("status f --json --json", .status(file: "f", watch: false, json: true)),
       ("verify f --json", .verify(file: "f", json: true)), ("reset f --yes", .reset(file: "f")),
+      ("token f", .token(TokenRequest(.sink(file: "f")))),
+      ("token --expires-in=60 f", .token(TokenRequest(.sink(file: "f"), lifetimeSeconds: 60))),
+      (
+        "token --host h --admin",
+        .token(TokenRequest(.endpoint(host: "h", user: "admin", region: nil, role: nil)))
+      ),
+      (
+        "token --host=h --user u --region r --iam-role=a=b --expires-in 604800",
+        .token(TokenRequest(.endpoint(host: "h", user: "u", region: "r", role: "a=b"), lifetimeSeconds: 604_800))
+      ),
       ("schema", .schema(markdown: false)), ("schema --markdown", .schema(markdown: true)),
       ("help", .help(nil)), ("--help", .help(nil)), ("-h", .help(nil)), ("help run", .help(.run)),
       ("help --help", .help(.help)), ("run --help", .help(.run)), ("run f -h", .help(.run)),
@@ -23,6 +33,10 @@ import Testing
     #expect(try Invocation.parse(line.split(separator: " ").map(String.init)) == expected)
   }
 
+  static let token = """
+    usage: penstock token FILE [--expires-in SECONDS]
+           penstock token --host HOST --user USER|--admin [--region REGION] [--iam-role ARN] [--expires-in SECONDS]
+    """
   static let general = "usage: penstock COMMAND [FILE] [OPTIONS]"
 
   @Test(
@@ -49,6 +63,16 @@ import Testing
       ("plan f --json", "unknown option \"--json\"", "usage: penstock plan FILE"),
       ("verify f --password=hunter2", "unknown option \"--password\"", "usage: penstock verify FILE [--json]"),
       ("reset f", "reset can't be undone; add --yes to do it", "usage: penstock reset FILE --yes"),
+      ("token", "token needs a configuration file, or --host", token),
+      ("token f --host h", "token takes a configuration file or --host, not both", token),
+      ("token f g", "unexpected argument \"g\"", token), ("token --host", "--host needs a value", token),
+      ("token --host= --admin", "--host needs a value", token),
+      ("token --host h", "token needs --user or --admin", token),
+      ("token --host h --user u --admin", "token takes --user or --admin, not both", token),
+      ("token f --region r", "--region goes with --host only; a configuration file says it itself", token),
+      ("token f --expires-in 0", "--expires-in needs seconds from 1 to 604800", token),
+      ("token f --expires-in soon", "--expires-in needs seconds from 1 to 604800", token),
+      ("token f --hots h", "unknown option \"--hots\"; did you mean \"--host\"?", token),
       ("schema f", "unexpected argument \"f\"", "usage: penstock schema"),
     ])
   func explained(line: String, message: String, usage: String) {

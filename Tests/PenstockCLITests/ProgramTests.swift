@@ -42,7 +42,7 @@ import Testing
   }
 
   @Test("every command has a page of help") func allPages() {
-    #expect(Self.pages.count == 11)
+    #expect(Self.pages.count == 12)
   }
 
   @Test("help of a command is the same in both ways of asking", arguments: ["run", "reset", "schema"])
@@ -66,7 +66,7 @@ import Testing
   @Test(
     "a wrong configuration ends every command with 2 and all its problems",
     arguments: [
-      ["check"], ["plan"], ["run"], ["status"], ["verify"], ["reset", "--yes"],
+      ["check"], ["plan"], ["run"], ["status"], ["verify"], ["reset", "--yes"], ["token"],
     ])
   func configuration(command: [String]) async throws {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("penstock-\(UUID().uuidString)")
@@ -91,6 +91,41 @@ import Testing
             p.yaml:3:65: sink.parallelism: "${PASSWORD}" is not an integer; expected an integer from 1 to 64
 
             """))
+  }
+
+  /// Keys, and no way to find any others.
+  static let keys = [
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "s3cret", "AWS_EC2_METADATA_DISABLED": "true",
+  ]
+
+  @Test(
+    "a token is one line, signed for the user, the region and the time that were asked for",
+    arguments: [
+      (["--admin"], "DbConnectAdmin", "us-east-1", 900), (["--user", "app"], "DbConnect", "us-east-1", 900),
+      (["--user=app", "--region=eu-west-1", "--expires-in=60"], "DbConnect", "eu-west-1", 60),
+    ])
+  func token(options: [String], action: String, region: String, seconds: Int) async throws {
+    let host = "abcdefghijklmnopqrstuvwxyz.dsql.us-east-1.on.aws"
+    let output = try await Self.run(["token", "--host", host] + options, environment: Self.keys)
+
+    #expect(output.status == .exited(0))
+    #expect(output.standardError == "")
+    #expect(output.standardOutput.hasPrefix("\(host)/?Action=\(action)&X-Amz-Algorithm=AWS4-HMAC-SHA256&"))
+    #expect(output.standardOutput.contains("%2F\(region)%2Fdsql%2Faws4_request&"))
+    #expect(output.standardOutput.contains("&X-Amz-Expires=\(seconds)&"))
+    #expect(output.standardOutput.hasSuffix("\n"))
+    #expect(output.standardOutput.count { $0 == "\n" } == 1)
+  }
+
+  @Test("without credentials there is no token, and the exit code is 2") func noCredentials() async throws {
+    let nothing = [
+      "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nowhere",
+    ]
+    let output = try await Self.run(["token", "--host", "h", "--admin", "--region", "r"], environment: nothing)
+
+    #expect(output.status == .exited(2))
+    #expect(output.standardOutput == "")
+    #expect(output.standardError.contains("no AWS credentials found"))
   }
 
   @Test("the schema is JSON") func schema() async throws {
