@@ -12,8 +12,10 @@ package final class TablePlan: Sendable {
   package let keyColumns: [Int]
   /// How they compare; empty for a table without a key.
   package let keyForms: [KeyForm]
+  /// Whether some of them have no say in the choice of the lane.
+  package let hasAmbiguousKey: Bool
   /// Where the key lies inside a row, when its bytes can be used as they stand: one run of columns that
-  /// all compare exactly.
+  /// have no other form.
   package let keyColumnsInRow: Range<Int>?
   /// Changes committed before it are in the loaded rows already and must not be applied again: for tables without
   /// a key, whose changes can't be repeated.
@@ -25,14 +27,10 @@ package final class TablePlan: Sendable {
     self.mapping = mapping
     self.isBinary = isBinary
     keyColumns = mapping.key.sorted()
-    keyForms = keyColumns.map { column in
-      let mapped = mapping.columns[column]
-      // As text the target tells apart what the source's type calls equal.
-      if mapped.castType == "text" { return .exact }
-      return KeyForm(typeName: mapped.source.baseTypeName, binary: isBinary && mapped.binaryOID != nil)
-    }
+    keyForms = keyColumns.map { KeyForm(mapping.columns[$0], isBinary: isBinary) }
+    hasAmbiguousKey = keyForms.contains(.ambiguous)
     if let first = keyColumns.first, keyColumns == Array(first..<(first + keyColumns.count)),
-      keyForms.allSatisfy({ $0 == .exact })
+      keyForms.allSatisfy({ $0 == .exact || $0 == .ambiguous })
     {
       keyColumnsInRow = first..<(first + keyColumns.count)
     } else if mapping.isKeyless {
@@ -40,6 +38,21 @@ package final class TablePlan: Sendable {
     } else {
       keyColumnsInRow = nil
     }
+  }
+
+  /// What decides the lane of a key.
+  ///
+  /// - Parameter hash: of the whole key.
+  package func laneHash(ofKey key: UnsafeRawBufferPointer, hash: UInt64) -> UInt64 {
+    guard hasAmbiguousKey else { return hash }
+    var lane = unsafe stableHash(UnsafeRawBufferPointer(start: nil, count: 0), seed: UInt64(index))
+    var offset = 0
+    for form in keyForms {
+      let field = unsafe WireRow.field(key, at: offset)
+      if form != .ambiguous { lane = unsafe stableHash(field, seed: lane) }
+      offset += field.count
+    }
+    return lane
   }
 
   /// The key columns of a whole row, each with its length, in the order in which keys travel.

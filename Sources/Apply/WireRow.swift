@@ -1,4 +1,5 @@
 package import ChangeModel
+internal import SQLMapping
 
 /// The form of a row everywhere between source and sink: its columns one after the other in the table mapping's
 /// order, each an Int32 length (big-endian) and that many bytes. It is the inside of a binary COPY tuple.
@@ -40,13 +41,18 @@ package enum WireRow {
 package enum KeyForm: Hashable, Sendable {
   /// Equal values have equal bytes.
   case exact
+  /// Equal values may have different bytes, such as the intervals `24:00:00` and `1 day`, and it is not worth knowing
+  /// which: the column has no say in the choice of the lane, so that equal keys meet there.
+  ///
+  /// Inside a lane they may stay apart, since the source has one of them at a time and deletes are written first.
+  case ambiguous
   /// `numeric` in binary: the display scale does not count.
   case numericBinary
   /// `numeric` in text: trailing zeros of the fraction do not count.
   case numericText
   /// `char(n)`: trailing blanks do not count.
   case blankPadded
-  /// `real` and `double precision` in binary: minus zero is zero.
+  /// `real` and `double precision` in binary: minus zero is zero, and every NaN is one.
   case floatBinary
   /// The same in text.
   case floatText
@@ -57,7 +63,23 @@ package enum KeyForm: Hashable, Sendable {
     case "numeric": self = binary ? .numericBinary : .numericText
     case "bpchar": self = .blankPadded
     case "float4", "float8": self = binary ? .floatBinary : .floatText
+    case "interval", "jsonb", "numrange", "nummultirange": self = .ambiguous
     default: self = .exact
+    }
+  }
+
+  /// The form of a table's key column.
+  init(_ column: ColumnMapping, isBinary: Bool) {
+    let source = column.source
+    // As text the target tells apart what the source's type calls equal.
+    if column.castType == "text" && source.baseTypeName != "text" {
+      self = .exact
+    } else if source.comparesLoosely
+      || source.baseKind == .array && BuiltinType.named(source.elementTypeName)?.equalityIsIdentity != true
+    {
+      self = .ambiguous
+    } else {
+      self.init(typeName: source.baseTypeName, binary: isBinary && column.binaryOID != nil)
     }
   }
 
@@ -65,7 +87,7 @@ package enum KeyForm: Hashable, Sendable {
   package func appendCanonical(_ field: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
     let value = unsafe UnsafeRawBufferPointer(rebasing: field[4...])
     switch self {
-    case .exact:
+    case .exact, .ambiguous:
       unsafe out.append(field)
     case .numericBinary:
       let start = out.count
@@ -85,8 +107,15 @@ package enum KeyForm: Hashable, Sendable {
     case .floatBinary:
       let start = out.count
       unsafe out.append(field)
-      let isMinusZero = unsafe value.first == 0x80 && value.dropFirst().allSatisfy { $0 == 0 }
-      if isMinusZero { out.set(bigEndian: UInt8(0), at: start + 4) }
+      if value.count == 4 {
+        let number = Float(bitPattern: unsafe value.bigEndian(at: 0, as: UInt32.self))
+        if number.isNaN { out.set(bigEndian: Float.nan.bitPattern, at: start + 4) }
+        if number.isZero { out.set(bigEndian: UInt32(0), at: start + 4) }
+      } else if value.count == 8 {
+        let number = Double(bitPattern: unsafe value.bigEndian(at: 0, as: UInt64.self))
+        if number.isNaN { out.set(bigEndian: Double.nan.bitPattern, at: start + 4) }
+        if number.isZero { out.set(bigEndian: UInt64(0), at: start + 4) }
+      }
     case .floatText:
       let isMinusZero = unsafe value.count == 2 && value[0] == 0x2D && value[1] == 0x30
       if isMinusZero {

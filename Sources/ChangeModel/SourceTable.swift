@@ -46,6 +46,8 @@ package struct SourceColumn: Hashable, Sendable {
   package var elementTypeName: String
   /// For an array, the byte between its elements (`typdelim`): a comma, but a semicolon for `box`.
   package var elementDelimiter: UInt8
+  /// Whether its collation calls texts equal that differ (`deterministic = false`).
+  package var comparesLoosely: Bool
   package var isNotNull: Bool
   /// The column's default expression as SQL, if any.
   package var defaultExpression: String?
@@ -58,7 +60,8 @@ package struct SourceColumn: Hashable, Sendable {
     name: String, number: Int, typeOID: UInt32, typeName: String, typeSchema: String = "pg_catalog",
     kind: TypeKind = .base, modifier: Int32 = -1, formattedType: String, baseTypeOID: UInt32? = nil,
     baseTypeName: String? = nil, baseModifier: Int32? = nil, baseFormattedType: String? = nil,
-    baseKind: TypeKind? = nil, elementTypeName: String = "", elementDelimiter: UInt8 = 0x2C, isNotNull: Bool = false,
+    baseKind: TypeKind? = nil, elementTypeName: String = "", elementDelimiter: UInt8 = 0x2C,
+    comparesLoosely: Bool = false, isNotNull: Bool = false,
     defaultExpression: String? = nil, isGenerated: Bool = false, isIdentity: Bool = false
   ) {
     self.name = name
@@ -76,6 +79,7 @@ package struct SourceColumn: Hashable, Sendable {
     self.baseKind = baseKind ?? kind
     self.elementTypeName = elementTypeName
     self.elementDelimiter = elementDelimiter
+    self.comparesLoosely = comparesLoosely
     self.isNotNull = isNotNull
     self.defaultExpression = defaultExpression
     self.isGenerated = isGenerated

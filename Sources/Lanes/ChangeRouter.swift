@@ -55,7 +55,8 @@ package struct ChangeRouter: ~Copyable {
       if let keyInRow { unsafe UnsafeRawBufferPointer(rebasing: row[keyInRow]) } else { unsafe scratch.bytes }
     let hash = unsafe stableHash(key, seed: UInt64(table))
     let isLarge = row.count > Self.largeRowBytes
-    guard let segment = segment(for: hash, position, startsNew: isLarge) else { return }
+    let laneHash = unsafe plan.laneHash(ofKey: key, hash: hash)
+    guard let segment = segment(for: laneHash, position, startsNew: isLarge) else { return }
     let (rowCount, keyCount) = (row.count, key.count)
     let rowStart = segment.bytes.count
     if isLarge { swap(&segment.bytes, &buffer) } else { unsafe segment.bytes.append(row) }
@@ -78,7 +79,8 @@ package struct ChangeRouter: ~Copyable {
     scratch.removeAll()
     unsafe Self.appendCanonical(fields, plan, to: &scratch)
     let hash = unsafe stableHash(scratch.bytes, seed: UInt64(table))
-    guard let segment = segment(for: hash, position, startsNew: false) else { return }
+    let laneHash = unsafe plan.laneHash(ofKey: scratch.bytes, hash: hash)
+    guard let segment = segment(for: laneHash, position, startsNew: false) else { return }
     let rowStart = segment.bytes.count
     unsafe segment.bytes.append(fields)
     let keyStart = segment.bytes.count

@@ -26,6 +26,7 @@ enum CatalogQueries {
     column.baseKind = kind(row.text())
     column.elementTypeName = row.text()
     column.elementDelimiter = row.text().utf8.first ?? UInt8(ascii: ",")
+    column.comparesLoosely = row.flag()
     column.isNotNull = row.flag()
     column.defaultExpression = row.optional()
     column.isGenerated = row.flag()
@@ -69,7 +70,8 @@ enum CatalogQueries {
         CASE WHEN te.oid IS NULL THEN t.typtype ELSE 'a' END, a.atttypmod, format_type(t.oid, a.atttypmod),
         b.oid::int8, b.typname, coalesce(bottom.modifier, a.atttypmod),
         format_type(b.oid, coalesce(bottom.modifier, a.atttypmod)),
-        CASE WHEN be.oid IS NULL THEN b.typtype ELSE 'a' END, eb.typname, be.typdelim, \(notNull),
+        CASE WHEN be.oid IS NULL THEN b.typtype ELSE 'a' END, eb.typname, be.typdelim,
+        NOT coalesce(l.collisdeterministic, true), \(notNull),
         pg_get_expr(d.adbin, d.adrelid), a.attgenerated <> '', a.attidentity <> ''
       FROM pg_attribute a
       JOIN pg_type t ON t.oid = a.atttypid
@@ -80,6 +82,7 @@ enum CatalogQueries {
       LEFT JOIN pg_type be ON be.oid = b.typelem AND be.typarray = b.oid
       LEFT JOIN bottom element ON element.oid = be.oid
       LEFT JOIN pg_type eb ON eb.oid = coalesce(element.base, be.oid)
+      LEFT JOIN pg_collation l ON l.oid = a.attcollation
       LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
       WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
       ORDER BY a.attrelid, a.attnum

@@ -49,7 +49,7 @@ struct KeyFormTests {
   @Test(
     "NULL and empty values pass every form",
     arguments: [
-      KeyForm.exact, .numericBinary, .numericText, .blankPadded, .floatBinary, .floatText,
+      KeyForm.exact, .ambiguous, .numericBinary, .numericText, .blankPadded, .floatBinary, .floatText,
     ])
   func degenerate(form: KeyForm) {
     #expect(canonical(form, .null) == Cell.null.field)
@@ -62,9 +62,40 @@ struct KeyFormTests {
     arguments: [
       ("numeric", true, KeyForm.numericBinary), ("numeric", false, .numericText), ("bpchar", true, .blankPadded),
       ("float8", true, .floatBinary), ("float4", false, .floatText), ("text", false, .exact), ("uuid", true, .exact),
+      ("interval", true, .ambiguous), ("jsonb", false, .ambiguous), ("timetz", true, .exact),
     ])
   func forms(type: String, binary: Bool, form: KeyForm) {
     #expect(tablePlan([type], key: [0], isBinary: binary).keyForms == [form])
+  }
+
+  @Test("all NaNs are one, whatever their bits")
+  func nan() {
+    #expect(
+      canonical(.floatBinary, .bytes([0xFF, 0xC0, 0, 0])) == canonical(.floatBinary, .bytes([0x7F, 0xC0, 0, 1])))
+    #expect(
+      canonical(.floatBinary, .bytes([0xFF, 0xF8, 0, 0, 0, 0, 0, 0]))
+        == canonical(.floatBinary, .bytes([0x7F, 0xF8, 0, 0, 0, 0, 0, 1])))
+    #expect(
+      canonical(.floatBinary, .bytes([0xFF, 0x80, 0, 0])) != canonical(.floatBinary, .bytes([0x7F, 0x80, 0, 0])))
+  }
+
+  @Test(
+    "an array is as exact as its elements, a text as its collation",
+    arguments: [
+      ("int4", false, KeyForm.exact), ("numeric", false, .ambiguous), ("interval", false, .ambiguous),
+      ("text", true, .ambiguous),
+    ])
+  func composed(element: String, isLoose: Bool, form: KeyForm) {
+    let source = SourceColumn(
+      name: "k", number: 1, typeOID: 1, typeName: isLoose ? "text" : "_" + element,
+      kind: isLoose ? .base : .array, formattedType: isLoose ? "text" : element + "[]",
+      elementTypeName: isLoose ? "" : element, comparesLoosely: isLoose)
+    let type = source.formattedType
+    let column = ColumnMapping(source: source, targetName: "k", targetType: type, castType: type, binaryOID: nil)
+    let table = SourceTable(oid: 1, name: TableName("public", "t"), columns: [source])
+
+    let mapping = TableMapping(source: table, target: table.name, columns: [column], key: [0])
+    #expect(TablePlan(index: 0, mapping: mapping, isBinary: false).keyForms == [form])
   }
 
   @Test("a key whose target column is text is told apart by its exact text")

@@ -32,6 +32,27 @@ struct ChangeRouterTests {
     (["text", "numeric", "bpchar"], [2, 1], false), (["int4", "int4", "text"], [1, 0], true),
   ]
 
+  @Test("keys that may be equal in other bytes share a lane; the rest of the key still spreads them")
+  func ambiguousKeys() {
+    let plans = [tablePlan(["interval", "text"], key: [0]), tablePlan(["int4", "jsonb"], key: [0, 1], index: 1)]
+    let (router, group) = lanes(16, plans)
+    for number in 0..<100 as Range<UInt64> {
+      router.route(.upsert([Cell("\(number)"), nil]), table: 0, at: at(4 * number))
+      router.route(.delete([Cell("\(number)x")]), table: 0, at: at(4 * number + 1))
+      router.route(.upsert([Cell("\(number)"), "a"]), table: 1, at: at(4 * number + 2))
+      router.route(.delete([Cell("\(number)"), "b"]), table: 1, at: at(4 * number + 3))
+    }
+    router.flush()
+
+    let places = places(group)
+    #expect(Set(places.filter { $0.key % 4 < 2 }.map(\.value.lane)).count == 1)
+    #expect(Set(places.filter { $0.key % 4 > 1 }.map(\.value.lane)).count > 8)
+    for number in 0..<100 as Range<UInt64> {
+      #expect(places[4 * number + 2]?.lane == places[4 * number + 3]?.lane)
+      #expect(places[4 * number + 2]?.key != places[4 * number + 3]?.key)
+    }
+  }
+
   @Test("every kind of change of one key goes to one lane, wherever its columns stand", arguments: tables.indices)
   func sameKeySameLane(table: Int) {
     let (types, key, isBinary) = Self.tables[table]
