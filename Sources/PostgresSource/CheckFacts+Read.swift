@@ -121,14 +121,7 @@ extension SourceFacts {
     found.isForAllTables = row.flag()
     found.viaRoot = row.flag()
     found.missingOperations = row.text().split(separator: " ").map(String.init)
-    // A list of all columns is no filter; the server prints every column when there is no list.
-    let filtered =
-      connection.isAtLeast(15)
-      ? """
-      rowfilter IS NOT NULL OR cardinality(attnames) < (SELECT count(*) FROM pg_attribute a
-        WHERE a.attrelid = format('%I.%I', schemaname, tablename)::regclass AND a.attnum > 0
-          AND NOT a.attisdropped AND a.attgenerated = '')
-      """ : "false"
+    let filtered = PostgresSource.Publication.filterTest(connection)
     let tablesQuery = "SELECT schemaname, tablename, \(filtered) FROM pg_publication_tables WHERE pubname = $1"
     for fields in try connection.query(tablesQuery, [name]).values {
       var row = CatalogRow(fields)

@@ -12,7 +12,7 @@ final class RelationRoute {
   private let needsConversion: [Bool]
 
   /// - Parameter isOlder: the relation is as it was before the catalog was read that the mapping comes from. A column
-  ///   it lacks was added since, one it has too many was dropped.
+  ///   it lacks was added since, or was left out by a publication; one it has too many was dropped.
   /// - Throws: a transient failure when the relation has changed since, so that the catalog is read again.
   init(_ relation: RelationMessage, _ plan: TablePlan, isOlder: Bool) throws(Failure) {
     self.plan = plan
@@ -53,7 +53,8 @@ final class RelationRoute {
   ///
   /// - Parameters:
   ///   - old: the old tuple, or empty.
-  ///   - isWhole: a column that the relation does not have yet is NULL, else it stays as it is.
+  ///   - isWhole: whether the tuple is a row by itself. What a relation lacks is then NULL if the table has no key, by
+  ///     which the source could be asked.
   /// - Returns: whether some column stays unchanged and unknown.
   func appendRow(
     _ tuple: [TupleField], old: [TupleField], _ oldKind: OldTuple?, in message: UnsafeRawBufferPointer,
@@ -62,8 +63,9 @@ final class RelationRoute {
     var isPartial = false
     for (column, index) in tupleColumns.enumerated() {
       guard let index, index < tuple.count else {
-        out.append(bigEndian: isWhole ? WireRow.null : WireRow.unchanged)
-        if !isWhole { isPartial = true }
+        let isNull = isWhole && isKeyless
+        out.append(bigEndian: isNull ? WireRow.null : WireRow.unchanged)
+        if !isNull { isPartial = true }
         continue
       }
       var field = tuple[index]

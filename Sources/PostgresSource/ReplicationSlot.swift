@@ -136,6 +136,25 @@ package enum Publication {
     return Set(rows.values.map { TableName($0[0] ?? "", $0[1] ?? "") })
   }
 
+  /// Whether a row of `pg_publication_tables` leaves out rows or columns, as SQL. A list of all columns is no filter; the
+  /// server prints every column when there is no list.
+  static func filterTest(_ connection: Connection) -> String {
+    connection.serverVersion >= 150_000
+      ? """
+      rowfilter IS NOT NULL OR cardinality(attnames) < (SELECT count(*) FROM pg_attribute a
+        WHERE a.attrelid = format('%I.%I', schemaname, tablename)::regclass AND a.attnum > 0
+          AND NOT a.attisdropped AND a.attgenerated = '')
+      """ : "false"
+  }
+
+  /// The tables of which a publication leaves out rows or columns.
+  package static func filteredTables(_ name: String, _ connection: Connection) throws(Failure) -> Set<TableName> {
+    let rows = try connection.query(
+      "SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables WHERE pubname=$1 AND (\(filterTest(connection)))",
+      [name])
+    return Set(rows.values.map { TableName($0[0] ?? "", $0[1] ?? "") })
+  }
+
   /// Adds tables to a publication that Penstock made.
   package static func add(_ quotedName: String, tables: [String], _ connection: Connection) throws(Failure) {
     try connection.query("ALTER PUBLICATION \(quotedName) ADD TABLE \(tables.joined(separator: ", "))")

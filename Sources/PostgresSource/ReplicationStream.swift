@@ -227,8 +227,8 @@ package struct ReplicationStream: ~Copyable {
   private mutating func applyInsert(_ relation: UInt32, _ payload: UnsafeRawBufferPointer) throws(Failure) {
     guard let route = try route(relation) else { return }
     row.removeAll(keeping: 1 << 20)
-    _ = try unsafe route.appendRow(reader.newTuple, old: [], nil, in: payload, isWhole: true, to: &row)
-    let kind: ChangeKind = route.isKeyless ? .add : .upsert
+    let isPartial = try unsafe route.appendRow(reader.newTuple, old: [], nil, in: payload, isWhole: true, to: &row)
+    let kind: ChangeKind = route.isKeyless ? .add : isPartial ? .patch : .upsert
     router.route(kind, table: route.plan.index, row: &row, at: position)
   }
 

@@ -182,4 +182,27 @@ struct RefusalTests {
     #expect(other.isRunning)
     other.kill()
   }
+
+  @Test("a publication that leaves out a column later on ends the pipeline at once, and no value is lost")
+  func columnList() async throws {
+    let pipeline = try await PipelineUnderTest(
+      schema: """
+        CREATE TABLE t (id int PRIMARY KEY, a text, b text); INSERT INTO t VALUES (1, 'a', 'b');
+        CREATE PUBLICATION mine FOR TABLE t;
+        """, settings: ExtraSettings(source: ["publication-name: mine"]))
+    let process = try pipeline.start()
+    try await pipeline.wait(for: "streaming", from: process)
+
+    try pipeline.source.run("ALTER PUBLICATION mine SET TABLE t (id, a)")
+    try pipeline.source.run(
+      "INSERT INTO t VALUES (2, 'a', 'b'); UPDATE t SET b = 'c' WHERE id = 1; DELETE FROM t WHERE false")
+    #expect(try await process.wait(timeout: .seconds(20)) == .exited(3))
+    #expect(process.standardError.contains("leaves out rows or columns of table public.t"))
+    #expect(try pipeline.target.number("SELECT count(*) FROM t WHERE b IS NULL") == 0)
+
+    try pipeline.source.run("ALTER PUBLICATION mine SET TABLE t; UPDATE t SET a = 'd' WHERE id = 1")
+    try await pipeline.runToEnd()
+    #expect(
+      try pipeline.target.run("SELECT * FROM t ORDER BY id") == pipeline.source.run("SELECT * FROM t ORDER BY id"))
+  }
 }
