@@ -62,9 +62,7 @@ struct SettingTests {
     try pipeline.expectEqual()
   }
 
-  @Test(
-    "fidelity: transaction shows no state that the source was not in",
-    .disabled("failed once on a loaded machine; not understood yet"))
+  @Test("fidelity: transaction shows no state that the source was not in")
   func wholeTransactions() async throws {
     let pipeline = try await PipelineUnderTest(
       schema: """
