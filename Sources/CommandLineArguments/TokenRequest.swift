@@ -35,6 +35,9 @@ package struct TokenRequest: Hashable, Sendable {
       cluster = .sink(file: file)
       return
     }
+    if host.contains(where: { "/:@ ".contains($0) }) {
+      throw problem("--host needs the endpoint's name, without scheme and port")
+    }
     if !file.isEmpty { throw problem("token takes a configuration file or --host, not both") }
     if options["--user"] != nil, options["--admin"] != nil { throw problem("token takes --user or --admin, not both") }
     guard let user = options["--admin"] != nil ? "admin" : options["--user"] else {

@@ -179,6 +179,18 @@ private final class SourceUnderTest: Sendable {
     #expect(try source.token().contains("&X-Amz-Expires=\(expires)&X-Amz-Security-Token=session&"))
   }
 
+  @Test(
+    "when the token ends is known, and whether it has", arguments: [(-1, true), (0, false), (899, false), (900, true)])
+  func expiration(seconds: Int64, isExpired: Bool) throws {
+    let source = SourceUnderTest()
+    #expect(source.tokens.tokenExpirationTime == nil)
+    #expect(source.tokens.isTokenExpired(now: SourceUnderTest.start))
+    _ = try source.token()
+
+    #expect(source.tokens.tokenExpirationTime == SourceUnderTest.start + 900)
+    #expect(source.tokens.isTokenExpired(now: SourceUnderTest.start + seconds) == isExpired)
+  }
+
   @Test("credentials that have expired make no token") func expiredCredentials() {
     let source = SourceUnderTest()
     source.change { $0.lastingSeconds = 0 }

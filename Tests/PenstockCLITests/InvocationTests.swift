@@ -67,6 +67,8 @@ import Testing
       ("token f --host h", "token takes a configuration file or --host, not both", token),
       ("token f g", "unexpected argument \"g\"", token), ("token --host", "--host needs a value", token),
       ("token --host= --admin", "--host needs a value", token),
+      ("token --host h:5432 --admin", "--host needs the endpoint's name, without scheme and port", token),
+      ("token --host https://h --admin", "--host needs the endpoint's name, without scheme and port", token),
       ("token --host h", "token needs --user or --admin", token),
       ("token --host h --user u --admin", "token takes --user or --admin, not both", token),
       ("token f --region r", "--region goes with --host only; a configuration file says it itself", token),

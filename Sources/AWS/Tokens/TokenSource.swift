@@ -31,6 +31,11 @@ package final class TokenSource: Sendable {
     var retryAt: UnixTime?
     var statistics = Statistics()
 
+    /// The current token unless it has expired. A clock that was set back would keep one from the future for too long.
+    func good(_ now: UnixTime) -> Signed? {
+      current.flatMap { now >= $0.signedAt && now < $0.expiresAt ? $0 : nil }
+    }
+
     /// Notes that a replacement is under way.
     mutating func begin() -> Refresh {
       let refresh = Refresh()
@@ -69,6 +74,12 @@ package final class TokenSource: Sendable {
     self.log = log
   }
 
+  /// When the current token ends; `nil` before the first.
+  package var tokenExpirationTime: UnixTime? { state.withLock { $0.current?.expiresAt } }
+
+  /// Whether there is no token that is still good, so that the next who asks waits for one.
+  package func isTokenExpired(now: UnixTime = .now) -> Bool { state.withLock { $0.good(now) == nil } }
+
   package var statistics: Statistics { state.withLock { $0.statistics } }
 
   /// A token that a server takes now. Waits only when there is none that is still good.
@@ -76,8 +87,7 @@ package final class TokenSource: Sendable {
   package func authToken(now: UnixTime = .now) throws(Failure) -> String {
     enum Step { case use(String), refresh(Refresh), useAndRefresh(String, Refresh), wait(Refresh) }
     let step = state.withLock { state -> Step in
-      // A clock that was set back would keep a token from the future for too long.
-      guard let current = state.current, now >= current.signedAt, now < current.expiresAt else {
+      guard let current = state.good(now) else {
         if let running = state.running { return .wait(running) }
         return .refresh(state.begin())
       }

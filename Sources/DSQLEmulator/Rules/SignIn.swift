@@ -22,18 +22,11 @@ struct SignInRules: Sendable {
     if bindsHost, token.host != endpoint {
       return Self.denied("The token was made for another endpoint: \(token.host)")
     }
-    if let region = Self.region(ofEndpoint: token.host), region != token.region {
+    if let region = AWSRegion.region(ofEndpoint: token.host), region != token.region {
       return Self.denied("Credential should be scoped to a valid region: \(region), not \(token.region).")
     }
     if let error = Self.timeRefusal(token, now: now) { return error }
     return signatureRefusal(token)
-  }
-
-  /// The label before `.on.aws`.
-  static func region(ofEndpoint host: String) -> String? {
-    let labels = host.split(separator: ".", omittingEmptySubsequences: false)
-    guard labels.count >= 5, labels[1].hasPrefix("dsql"), labels.suffix(2) == ["on", "aws"] else { return nil }
-    return String(labels[labels.count - 3])
   }
 
   private static func timeRefusal(_ token: PresignedToken, now: UnixTime) -> ServerError? {
