@@ -15,6 +15,8 @@ public struct Migration: Sendable {
     Migration(4, "0004_lane", PackageResources._004_lane_sql),
     Migration(5, "0005_table_state", PackageResources._005_table_state_sql),
     Migration(6, "0006_chunk", PackageResources._006_chunk_sql),
+    Migration(7, "0007_dead_letter", PackageResources._007_dead_letter_sql),
+    Migration(8, "0008_dead_letter_part", PackageResources._008_dead_letter_part_sql),
   ]
 
   private init(_ version: Int, _ name: String, _ bytes: [UInt8]) {

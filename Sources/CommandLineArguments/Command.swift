@@ -1,6 +1,6 @@
 /// A command of `penstock`, in the order of the help.
 package enum Command: String, Hashable, Sendable, CaseIterable {
-  case check, plan, run, status, verify, reset, token, schema, help, version
+  case check, plan, run, status, verify, dlq, reset, token, schema, help, version
 
   /// A flag, or an option with a value, and what it does.
   struct Option: Hashable {
@@ -13,7 +13,7 @@ package enum Command: String, Hashable, Sendable, CaseIterable {
   /// Whether it works on a configuration file.
   var takesFile: Bool {
     switch self {
-    case .check, .plan, .run, .status, .verify, .reset: true
+    case .check, .plan, .run, .status, .verify, .dlq, .reset: true
     case .token, .schema, .help, .version: false
     }
   }
@@ -27,6 +27,11 @@ package enum Command: String, Hashable, Sendable, CaseIterable {
       [
         Option(name: "--watch", summary: "print again every second, until interrupted"),
         Option(name: "--json", summary: "print the state as JSON"),
+      ]
+    case .dlq:
+      [
+        Option(name: "--all", summary: "every letter, where ids would stand"),
+        Option(name: "--json", summary: "print the letters as JSON"),
       ]
     case .reset: [Option(name: "--yes", summary: "required, as nothing of it can be undone")]
     case .token:
@@ -53,6 +58,7 @@ package enum Command: String, Hashable, Sendable, CaseIterable {
     case .run: "copy the tables, then follow their changes"
     case .status: "show phases, rows, rates and lag of the pipeline"
     case .verify: "compare the rows of source and target"
+    case .dlq: "look after rows that the target has refused: list, show, replay, drop"
     case .reset: "remove the slot, the publication and the state that Penstock made"
     case .token: "print an IAM token of DSQL, for psql and other clients"
     case .schema: "print the JSON Schema of the configuration file"
@@ -89,6 +95,15 @@ package enum Command: String, Hashable, Sendable, CaseIterable {
       Compares every row of every table of source and target, also while the pipeline runs: a row that differs is looked
       at again until all changes up to the first look have arrived. Names the keys that differ. Exit code 1 if any does.
       """
+    case .dlq:
+      """
+      Works on the dead letters: rows that the target has refused and sink.on-error has parked there.
+        list    those that wait; with --all also those that are done
+        show    letters with their rows
+        replay  write rows again, each unless a newer change of its key has been written or parked since
+        drop    forget letters with their rows
+      ID is an id as list shows it, or its beginning. Exit code 1 if a replayed row is refused again.
+      """
     case .reset:
       """
       Removes the replication slot, the publication and the pipeline's state in the target, so that the next run starts
@@ -110,7 +125,9 @@ package enum Command: String, Hashable, Sendable, CaseIterable {
   /// Such as `penstock run FILE [--exit-when-caught-up]`.
   var usage: String {
     var words = ["penstock", rawValue]
+    if self == .dlq { words.append(DeadLetterOrder.Action.allCases.map(\.rawValue).joined(separator: "|")) }
     if takesFile { words.append("FILE") }
+    if self == .dlq { words.append("[ID...]") }
     if self == .token {
       return "penstock token FILE [--expires-in SECONDS]\n"
         + "       penstock token --host HOST --user USER|--admin [--region REGION] [--iam-role ARN] [--expires-in SECONDS]"
@@ -122,8 +139,9 @@ package enum Command: String, Hashable, Sendable, CaseIterable {
 
   /// - Parameters:
   ///   - options: those that were given, all of them known, with their values; empty for flags.
-  ///   - file: empty for commands that take none, and where it was left out.
-  func invocation(_ options: [String: String], file: String) throws(UsageError) -> Invocation {
+  ///   - operands: everything else.
+  func invocation(_ options: [String: String], _ operands: [String]) throws(UsageError) -> Invocation {
+    let file = self == .dlq ? "" : try Invocation.file(operands, of: self)
     let json = options["--json"] != nil
     switch self {
     case .check: return .check(file: file, json: json)
@@ -131,6 +149,7 @@ package enum Command: String, Hashable, Sendable, CaseIterable {
     case .run: return .run(file: file, exitWhenCaughtUp: options["--exit-when-caught-up"] != nil)
     case .status: return .status(file: file, watch: options["--watch"] != nil, json: json)
     case .verify: return .verify(file: file, json: json)
+    case .dlq: return .dlq(try DeadLetterOrder(operands, options))
     case .reset:
       guard options["--yes"] != nil else {
         throw usageError("reset can't be undone; add --yes to do it", of: self)

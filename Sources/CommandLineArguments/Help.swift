@@ -37,7 +37,7 @@ extension Command {
 
   private static let exitCodes = """
       0    done, nothing to complain about
-      1    findings (check) or differing rows (verify)
+      1    findings (check), differing rows (verify) or rows refused again (dlq replay)
       2    wrong usage or configuration
       3    the source failed or refused
       4    the target failed or refused

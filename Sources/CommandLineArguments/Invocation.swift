@@ -5,6 +5,7 @@ package enum Invocation: Hashable, Sendable {
   case run(file: String, exitWhenCaughtUp: Bool)
   case status(file: String, watch: Bool, json: Bool)
   case verify(file: String, json: Bool)
+  case dlq(DeadLetterOrder)
   /// The user has said `--yes`.
   case reset(file: String)
   case token(TokenRequest)
@@ -70,7 +71,7 @@ extension Invocation {
         options[name] = value
       }
     }
-    return try command.invocation(options, file: try file(operands, of: command))
+    return try command.invocation(options, operands)
   }
 
   /// - Parameter rest: what follows, where the option's value may be.
@@ -90,7 +91,7 @@ extension Invocation {
   }
 
   /// The one operand, where the command takes one.
-  private static func file(_ operands: [String], of command: Command) throws(UsageError) -> String {
+  static func file(_ operands: [String], of command: Command) throws(UsageError) -> String {
     guard command.takesFile || command == .token else {
       if let extra = operands.first { throw usageError("unexpected argument \(quoted(extra))", of: command) }
       return ""

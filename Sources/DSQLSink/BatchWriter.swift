@@ -15,6 +15,8 @@ package enum WriteOutcome: Sendable {
   case rowMissing
   /// The batch is too large for one transaction.
   case tooLarge(Failure)
+  /// The target will not take one of the rows.
+  case refused(Failure, RowErrorClass)
 }
 
 /// How a batch is turned into statements.
@@ -40,11 +42,13 @@ package struct LaneReceipt: Sendable {
   package var position: StreamPosition?
   /// Changes written, before folding.
   package var changes: Int
+  package var letters: LetterChanges
 
-  package init(lane: Int, position: StreamPosition?, changes: Int) {
+  package init(lane: Int, position: StreamPosition?, changes: Int, letters: LetterChanges = LetterChanges()) {
     self.lane = lane
     self.position = position
     self.changes = changes
+    self.letters = letters
   }
 }
 
@@ -80,6 +84,7 @@ package struct BatchWriter: ~Copyable {
     let plan = TransactionPlan(batch, entries ?? Array(batch.entries.indices), plans, catalog, mode)
     var flight = try Flight(connection, isPipelined: isPipelined)
     try flight.send(.begin, "BEGIN")
+    for receipt in receipts { try flight.send(receipt.letters, pipeline: identity.pipeline) }
     var removed: [Int: Int] = [:]
     if !plan.bagRemovals.isEmpty {
       if let failed = try removeBags(plan.bagRemovals, batch, &flight, &removed) {
@@ -181,21 +186,27 @@ package struct BatchWriter: ~Copyable {
     on connection: Connection
   ) throws(Failure) -> WriteOutcome {
     if connection.isInTransaction { try connection.query("ROLLBACK") }
-    switch (failure.state, step) {
-    case (SQLState("22012"), .state): return try judgeFence(receipts, on: connection)
-    case (SQLState("22012"), .statement(let index)) where plan.role(index) == .presenceGuard:
-      return .rowMissing
-    case (SQLState("40001"), _), (SQLState("40P01"), _): return .conflict(failure)
-    case (SQLState("23505"), _): return .duplicate(failure)
-    case (SQLState("54000"), _): return .tooLarge(failure)
-    default:
-      var failure = failure
-      if case .statement(let index) = step, plan.statements.indices.contains(index) {
-        let mapping = plans[Int(plan.statements[index].table)].mapping
-        failure.location = "\(mapping.target), \(plan.statements[index].entries.count) rows; \(failure.location)"
-      }
-      throw failure
+    switch step {
+    case .state where failure.isGuardRefusal: return try judgeFence(receipts, on: connection)
+    case .statement(let index) where failure.isGuardRefusal && plan.role(index) == .presenceGuard: return .rowMissing
+    default: break
     }
+    switch ErrorTable.rule(for: failure, in: step == .commit ? .commit : .statement).action {
+    case .repeatTransaction, .refreshCatalog: return .conflict(failure)
+    case .replaySerially: return .duplicate(failure)
+    case .split: return .tooLarge(failure)
+    case .isolate(let rowClass): return .refused(located(failure, step, plan), rowClass)
+    case .reconnect, .refreshToken, .lookAndRepeat, .stop: throw located(failure, step, plan)
+    }
+  }
+
+  private func located(_ failure: Failure, _ step: Flight.Step, _ plan: TransactionPlan) -> Failure {
+    var failure = failure
+    if case .statement(let index) = step, plan.statements.indices.contains(index) {
+      let mapping = plans[Int(plan.statements[index].table)].mapping
+      failure.location = "\(mapping.target), \(plan.statements[index].entries.count) rows; \(failure.location)"
+    }
+    return failure
   }
 
   /// The state row refused: either another instance has it, or an earlier try, whose answer was lost, committed

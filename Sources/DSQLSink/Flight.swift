@@ -9,7 +9,7 @@ package import SQLMapping
 package struct Flight: ~Copyable {
   /// What a step of the flight is.
   package enum Step: Hashable {
-    case begin, commit, state
+    case begin, commit, state, letters
     /// Of this text.
     case prepare(String)
     /// Index of a planned statement.

@@ -28,6 +28,13 @@ package protocol LaneTarget: AnyObject {
   /// - Throws: `fenced` when another instance owns the pipeline.
   func empty(_ table: UInt32) throws(Failure)
 
+  /// Table and id of every letter that waits in the target.
+  func parkedLetters() throws(Failure) -> [(table: String, id: String)]
+
+  /// Writes what of a letter's row goes ahead of the letter.
+  /// - Throws: `fenced` when another instance owns the pipeline.
+  func writeParts(of letter: DeadLetter) throws(Failure)
+
   /// Lets go of what is held for the next write; for idle times.
   func rest()
 
@@ -60,11 +67,23 @@ package final class SessionTarget: LaneTarget {
   package func write(
     _ batch: borrowing FoldedBatch, entries: [Int]?, receipts: [LaneReceipt], mode: WriteMode
   ) throws(Failure) -> WriteOutcome {
-    try writer.write(batch, entries: entries, receipts: receipts, mode: mode, on: session.connection())
+    let outcome = try writer.write(
+      batch, entries: entries, receipts: receipts, mode: mode, on: session.connection())
+    // In a new session every statement is prepared against the catalog as it is now.
+    if case .conflict(let failure) = outcome, failure.rule.action == .refreshCatalog { session.discard() }
+    return outcome
   }
 
   package func position(of lane: Int) throws(Failure) -> StreamPosition {
     try state.lanePosition(lane, context.identity, session.connection())
+  }
+
+  package func parkedLetters() throws(Failure) -> [(table: String, id: String)] {
+    try LetterStore(pipeline: context.identity.pipeline).parked(session.connection())
+  }
+
+  package func writeParts(of letter: DeadLetter) throws(Failure) {
+    try LetterStore(pipeline: context.identity.pipeline).writeParts(of: letter, context.identity, session.connection())
   }
 
   package func rest() { session.rest() }
@@ -80,6 +99,8 @@ package final class SessionTarget: LaneTarget {
   package func empty(_ table: UInt32) throws(Failure) {
     let mapping = context.plans[Int(table)].mapping
     let connection = try session.connection()
+    try LetterStore(pipeline: context.identity.pipeline).supersede(
+      "\(mapping.source.name)", context.identity, connection)
     var gone = 1
     while gone > 0 {
       try state.owning(context.identity, connection) { () throws(Failure) in

@@ -29,15 +29,25 @@ extension LaneWorker {
         continue
       }
       Failpoint.reach(.serialBegun)
-      if let done = try replay(work) {
-        Failpoint.reach(.serialCommitted)
-        committed = done
+      do throws(Failure) {
+        if let done = try replay(work) {
+          Failpoint.reach(.serialCommitted)
+          committed = done
+          return
+        }
+      } catch {
+        guard error.kind == .sink, case .isolate = error.rule.action else { throw error }
+        committed = try isolate(merged(work).changes)
         return
       }
       let count = work.reduce(0) { $0 + $1.segments.reduce(-$1.first) { $0 + $1.changes.count } }
       if count > queued { backoff.reset() }
       queued = count
-      guard let delay = backoff.next(now: monotonicNow(), random: .random(in: 0..<1)) else { throw unresolved(cause) }
+      guard let delay = backoff.next(now: monotonicNow(), random: .random(in: 0..<1)) else {
+        guard context.options.deadLetters.classes.contains(.constraint) else { throw unresolved(cause) }
+        committed = try isolate(merged(work).changes)
+        return
+      }
       if backoff.attempts == 10 { log.warning("waiting for changes that free a unique value: \(cause.message)") }
       pause(delay)
     }
@@ -67,8 +77,9 @@ extension LaneWorker {
       counts[lane] += 1
       last[lane] = change.position
     }
-    let receipts = last.sorted { $0.key < $1.key }
+    var receipts = last.sorted { $0.key < $1.key }
       .map { LaneReceipt(lane: $0.key, position: $0.value, changes: counts[$0.key]) }
+    if !receipts.isEmpty { receipts[0].letters = letters(replacedBy: all) }
     return try write(&all, receipts) ? counts : nil
   }
 
@@ -105,26 +116,32 @@ extension LaneWorker {
   /// first, then rows; the positions last, and with them what can't be repeated.
   private func write(_ all: inout FoldedBatch, _ receipts: [LaneReceipt]) throws(Failure) -> Bool {
     let envelope = context.options.envelope
+    try refuseOversized(all)
     let rows = all.rowCount + all.entries.count { $0.kind != .delete }
     let fits = rows + receipts.count <= envelope.rowsMax && all.byteCount <= envelope.bytesMax
     if fits, try complete(&all, upTo: min(envelope.bytesAim, envelope.bytesMax - all.byteCount)) {
-      return isDone(try commit(all, receipts, .replacing))
+      return try isDone(commit(all, receipts, .replacing))
     }
     let patches = patches(of: all)
     let pieces = pieces(all, envelope)
-    let proof = [LaneReceipt(lane: lane, position: nil, changes: 0)]
+    let letters = receipts.first?.letters.repeatable ?? LetterChanges()
+    let proof = [LaneReceipt(lane: lane, position: nil, changes: 0, letters: letters)]
     for mode in [WriteMode.deletesOnly, .rowsOnly] {
       for piece in pieces {
-        if !isDone(try commit(all, proof, mode, entries: piece)) { return false }
+        if try !isDone(commit(all, proof, mode, entries: piece)) { return false }
         Failpoint.reach(.serialStep)
       }
     }
     guard try writeCompleted(patches, of: all, proof) else { return false }
-    return isDone(try commit(all, receipts, .copiesOnly))
+    return try isDone(commit(all, receipts, .copiesOnly))
   }
 
-  func isDone(_ outcome: WriteOutcome) -> Bool {
-    if case .committed = outcome { return true }
+  func isDone(_ outcome: WriteOutcome) throws(Failure) -> Bool {
+    switch outcome {
+    case .committed: return true
+    case .refused(let failure, _): throw failure
+    case .conflict, .duplicate, .rowMissing, .tooLarge: break
+    }
     return false
   }
 
@@ -159,7 +176,7 @@ extension LaneWorker {
       }
       let nothing = FoldedBatch(envelope: context.options.envelope)
       let receipts = (0..<context.group.laneCount).map { LaneReceipt(lane: $0, position: position, changes: 0) }
-      while case .conflict = try commit(nothing, receipts, .plain) { pause(.milliseconds(20)) }
+      while try !isDone(commit(nothing, receipts, .plain)) { pause(.milliseconds(20)) }
     }
   }
 }

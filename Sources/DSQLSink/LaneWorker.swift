@@ -47,6 +47,8 @@ package final class LaneWorker {
   var holdsWideRow = false
   /// Whether a session broke before it told what became of a batch, and nothing has shown it since.
   private var isUnknown = false
+  /// Looks for the change that the target refuses.
+  private var bisection = Bisection()
   let log: Log
 
   /// - Parameter target: by default a session of its own with the target's database.
@@ -104,17 +106,18 @@ package final class LaneWorker {
 
   /// Writes one batch from the head of the queue.
   private func apply(_ segments: [ChangeSegment], _ first: Int) throws(Failure) {
+    try openLetters()
     var rowsMax = completableRows
-    var backoff = Backoff(
-      .init(initialDelay: .milliseconds(5), maxDelay: .seconds(2), maxElapsed: context.options.retry.maxElapsed))
+    var backoff = Backoff(conflictsWithin: context.options.retry.maxElapsed)
     while true {
       fill(segments, first, rowsMax)
       if batch.byteCount >= largeRowBytes { enterWideRow() }
-      let receipt = LaneReceipt(lane: lane, position: batch.position, changes: batch.changeCount)
-      var outcome = try commit(batch, [receipt], .guarded)
+      let receipt = LaneReceipt(
+        lane: lane, position: batch.position, changes: batch.changeCount, letters: letters(replacedBy: batch))
+      var outcome = try firstTry(receipt)
       if case .rowMissing = outcome {
         if try completePatches() {
-          outcome = try commit(batch, [receipt], .plain)
+          outcome = try attempt(batch, [receipt], .plain)
         } else {
           rowsMax = completableRows
         }
@@ -123,6 +126,7 @@ package final class LaneWorker {
       }
       switch outcome {
       case .committed:
+        bisection.accepted(batch.changeCount)
         context.progress.count(changes: batch.changeCount, rows: batch.rowCount)
         return context.group.finish(lane, changes: batch.changeCount)
       case .duplicate(let failure):
@@ -130,9 +134,11 @@ package final class LaneWorker {
         leaveWideRow()
         context.group.finish(lane, changes: 0)
         return try replaySerially(failure)
-      case .tooLarge(let failure):
-        guard batch.rowCount > 1 else { throw tooLarge(failure) }
-        rowsMax = max(1, batch.rowCount / 2)
+      case .tooLarge(let failure) where batch.rowCount == 1: return try passOver(failure, .size, receipt)
+      case .tooLarge: rowsMax = max(1, batch.rowCount / 2)
+      case .refused(let failure, let rowClass) where batch.rowCount == 1:
+        return try passOver(failure, rowClass, receipt)
+      case .refused: bisection.refused(batch.changeCount)
       case .conflict(let failure):
         context.progress.countConflict()
         guard let delay = backoff.next(now: monotonicNow(), random: .random(in: 0..<1)) else { throw failure }
@@ -150,13 +156,33 @@ package final class LaneWorker {
     batch.removeAll()
   }
 
-  private func tooLarge(_ failure: Failure) -> Failure {
-    var failure = failure
-    if let entry = batch.entries.first {
-      failure.location = "\(context.plans[Int(entry.table)].mapping.target), one row at \(batch.position)"
+  /// Writes the batch for the first time.
+  private func firstTry(_ receipt: LaneReceipt) throws(Failure) -> WriteOutcome {
+    if hasPatchOfLetter(batch) { return .rowMissing }
+    return try attempt(batch, [receipt], .guarded)
+  }
+
+  /// Goes on behind the batch's only row, which the target refuses: a part of a row is tried as a whole first, then the
+  /// row is parked, if that is the policy.
+  private func passOver(
+    _ failure: Failure, _ rowClass: RowErrorClass, _ receipt: LaneReceipt
+  ) throws(Failure) {
+    var (failure, rowClass) = (failure, rowClass)
+    if batch.entries[0].kind == .patch {
+      // A row alone is fetched whatever its size.
+      _ = try completePatches()
+      switch try attempt(batch, [receipt], .plain) {
+      case .refused(let again, let other): (failure, rowClass) = (again, other)
+      case .tooLarge(let again): (failure, rowClass) = (again, .size)
+      case .committed:
+        bisection.found()
+        return context.group.finish(lane, changes: batch.changeCount)
+      case .conflict, .duplicate, .rowMissing: return context.group.finish(lane, changes: 0)
+      }
     }
-    failure.hint = "The target can't hold this row. Make it smaller at the source or leave the table out."
-    return failure
+    try park(batch, failure, rowClass, [receipt])
+    bisection.found()
+    context.group.finish(lane, changes: batch.changeCount)
   }
 
   func pause(_ delay: Duration) { context.group.endSignal.wait(for: delay) }
@@ -172,7 +198,7 @@ package final class LaneWorker {
         {
           return
         }
-        if !batch.add(change, of: segment, rowsMax: rowsMax) { return }
+        if batch.changeCount >= bisection.limit || !batch.add(change, of: segment, rowsMax: rowsMax) { return }
       }
       first = 0
     }

@@ -8,9 +8,7 @@ extension Migration {
     do throws(Failure) {
       try applyAll(on: connection)
     } catch {
-      // Another instance that does the same at this moment makes either fail; the next try finds its tables.
-      let races: [SQLState] = ["23505", "42P06", "42P07", "42710"]
-      guard let state = error.state, races.contains(state) else { throw error }
+      guard ErrorTable.rule(for: error, in: .definition).action.isTransient else { throw error }
       var passing = error
       passing.isTransient = true
       throw passing

@@ -14,10 +14,13 @@ package struct SinkOptions: Sendable {
   package var retry: Backoff.Limits
   /// Send a whole transaction without waiting in between; off, each statement waits for its answer.
   package var isPipelined: Bool
+  /// Shared by every copy of these options.
+  package let deadLetters: DeadLetters
 
   package init(
     dialect: SinkDialect, connection: ConnectionSettings, envelope: Envelope, pool limits: PoolState.Limits,
-    retry: Backoff.Limits, isPipelined: Bool
+    retry: Backoff.Limits, isPipelined: Bool,
+    deadLetters: DeadLetters = DeadLetters(classes: [], perMinute: 0)
   ) {
     self.dialect = dialect
     self.connection = connection
@@ -25,6 +28,7 @@ package struct SinkOptions: Sendable {
     pool = SinkPool(connection, limits)
     self.retry = retry
     self.isPipelined = isPipelined
+    self.deadLetters = deadLetters
   }
 }
 
@@ -33,7 +37,7 @@ extension SinkOptions {
   package func connecting(_ connection: ConnectionSettings) -> SinkOptions {
     SinkOptions(
       dialect: dialect, connection: connection, envelope: envelope, pool: pool.limits, retry: retry,
-      isPipelined: isPipelined)
+      isPipelined: isPipelined, deadLetters: deadLetters)
   }
 }
 
@@ -54,4 +58,9 @@ package struct WriterIdentity: Hashable, Sendable {
       .fenced, "another instance has taken over pipeline \"\(pipeline)\"", location: "epoch \(epoch)",
       hint: "Only one instance may run a pipeline. This one has stopped and writes nothing more.")
   }
+}
+
+extension Failure {
+  /// Whether a statement of ours has divided by zero, which is how our state rows and guards make a transaction fail.
+  package var isGuardRefusal: Bool { state == "22012" }
 }

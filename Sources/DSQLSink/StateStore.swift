@@ -272,6 +272,8 @@ package struct StateStore: Sendable {
 
   /// Forgets everything about the pipeline.
   package func remove(_ connection: Connection) throws(Failure) {
+    let letters = LetterStore(pipeline: pipeline)
+    if try letters.exists(connection) { try letters.remove(nil, connection) }
     while true {
       let gone = try connection.query(
         """

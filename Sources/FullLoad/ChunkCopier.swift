@@ -60,7 +60,7 @@ struct ChunkCopier {
     do throws(Failure) {
       if try sink.query(ChunkLedger.markSQL, mark).affected != 1 { throw context.identity.fenced }
     } catch {
-      throw error.state == SQLState("22012") ? context.identity.fenced : error
+      throw error.isGuardRefusal ? context.identity.fenced : error
     }
     Failpoint.reach(.copyMarked)
     try sink.query("COMMIT")

@@ -10,10 +10,15 @@ internal import SQLMapping
 /// Two batches at a time: while one is on its way to the target, the next gathers from the source. The mark counts the
 /// chunk's committed rows, so after a lost answer it tells which of the two it was.
 final class ChunkInserter {
-  private let context: LoadContext
+  /// A batch that loses so often is cut.
+  private static let conflictsMax = 8
+
+  let context: LoadContext
   private let catalog: StatementCatalog
   /// What writes the current chunk's rows.
   private var statement: Statement
+  /// Whether that writes over rows that are there.
+  private(set) var overwrites = false
   private var filling = Batch()
   private var flying = Batch()
   private var isFlying = false
@@ -21,12 +26,14 @@ final class ChunkInserter {
   private var flight: Flight?
 
   /// Rows gathered for one transaction.
-  private final class Batch {
+  final class Batch {
     var parameters = ArrayParameters()
     var bytes = 0
     /// The chunk's rows up to and with this batch.
     var rowsThrough = 0
     var isLast = false
+    /// A row that is parked in place of being written.
+    var letter: DeadLetter?
   }
 
   init(_ context: LoadContext) {
@@ -45,6 +52,7 @@ final class ChunkInserter {
   ) throws(Failure) -> Int {
     let plan = context.plans[chunk.table]
     statement = overwrites ? catalog.upsert(plan.index) : catalog.insert(plan.index)
+    self.overwrites = overwrites
     isFlying = false
     flight = nil
     var skipped = 0
@@ -70,8 +78,12 @@ final class ChunkInserter {
         try connection.query(ChunkLedger.markSQL, mark).affected
       }
       if set != 1 { throw context.identity.fenced }
+      try session.retrying("setting the chunk's letters aside") { connection throws(Failure) in
+        try LetterStore(pipeline: context.identity.pipeline).supersede(
+          "\(plan.mapping.source.name)", position: chunk.letterPosition, context.identity, connection)
+      }
     } catch {
-      throw error.state == SQLState("22012") ? context.identity.fenced : error
+      throw error.isGuardRefusal ? context.identity.fenced : error
     }
   }
 
@@ -95,8 +107,13 @@ final class ChunkInserter {
             unsafe row = converted.bytes
           }
           let count = filling.parameters.rowCount
+          if row.count > envelope.bytesMax {
+            if count > 0 { try send(chunk, plan, session, rowsThrough: total - 1, isLast: false) }
+            try land(chunk, plan, session)
+            return try unsafe park(
+              row, rowsThrough: total, isLast: false, oversized(row.count), .size, chunk, plan, session)
+          }
           if count >= rowsMax || !envelope.admits(row.count, rows: count, total: filling.bytes) {
-            if count == 0 { throw tooLarge(row.count, plan) }
             try send(chunk, plan, session, rowsThrough: total - 1, isLast: false)
           }
           unsafe filling.parameters.append(row: row, columns: plan.mapping.columns.count)
@@ -141,12 +158,6 @@ final class ChunkInserter {
     }
   }
 
-  private func tooLarge(_ bytes: Int, _ plan: TablePlan) -> Failure {
-    Failure(
-      .sink, "a row of \(bytes) bytes is larger than a transaction may be", location: "\(plan.mapping.source.name)",
-      hint: "The target can't hold this row. Make it smaller at the source or leave the table out.")
-  }
-
   // MARK: Sending
 
   /// Sends the gathered batch once the one before it is committed, and starts gathering anew.
@@ -175,6 +186,9 @@ final class ChunkInserter {
     flight = nil
     var flight = try Flight(connection, isPipelined: context.options.isPipelined)
     try flight.send(.begin, "BEGIN")
+    if let letter = batch.letter {
+      try flight.send(LetterChanges(parked: letter), pipeline: context.identity.pipeline)
+    }
     if batch.parameters.rowCount > 0 {
       let arrays = unsafe batch.parameters.finish(columns: statement.parameters.count)
       try unsafe flight.send(.statement(0), statement, arrays)
@@ -191,34 +205,47 @@ final class ChunkInserter {
     self.flight = consume flight
   }
 
-  /// Waits until the batch on its way is committed, sending it again after what may pass.
+  /// Waits until the batch on its way is committed, but for rows that the target refuses.
   private func land(_ chunk: Chunk, _ plan: TablePlan, _ session: SinkSession) throws(Failure) {
     guard isFlying else { return }
-    var isFirst = true
-    var backoff = Backoff(
-      .init(initialDelay: .milliseconds(5), maxDelay: .seconds(2), maxElapsed: context.options.retry.maxElapsed))
-    while true {
-      let conflict = try session.retrying("loading \(plan.mapping.target)") { connection throws(Failure) -> Failure? in
-        if !isFirst || flight == nil {
-          let mark = try context.ledger.progress(chunk, source: plan.mapping.source.name, connection)
-          if mark.isDone || mark.rows >= flying.rowsThrough && !flying.isLast { return nil }
-          try start(flying, chunk, plan, connection)
-        }
-        isFirst = false
-        return try finish(connection, plan)
-      }
-      guard let conflict else { break }
-      guard let delay = backoff.next(now: monotonicNow(), random: .random(in: 0..<1)) else { throw conflict }
-      context.interrupt.wait(for: delay)
+    do throws(Failure) {
+      try settle(flying, chunk, plan, session)
+    } catch {
+      guard rowClass(of: error, rows: flying.parameters.rowCount, plan) != nil else { throw error }
+      try isolate(flying, chunk, plan, session)
     }
     Failpoint.reach(.insertCommitted)
     context.progress.add(rows: flying.parameters.rowCount, bytes: flying.bytes, to: chunk.table)
     isFlying = false
   }
 
+  /// Waits until a batch is committed, sending it again after what may pass.
+  func settle(_ batch: Batch, _ chunk: Chunk, _ plan: TablePlan, _ session: SinkSession) throws(Failure) {
+    var isFirst = true
+    var backoff = Backoff(conflictsWithin: context.options.retry.maxElapsed)
+    while true {
+      let conflict = try session.retrying("loading \(plan.mapping.target)") { connection throws(Failure) -> Failure? in
+        if !isFirst || flight == nil {
+          let mark = try context.ledger.progress(chunk, source: plan.mapping.source.name, connection)
+          if mark.isDone || mark.rows >= batch.rowsThrough && !batch.isLast { return nil }
+          try start(batch, chunk, plan, connection)
+        }
+        isFirst = false
+        let conflict = try finish(batch, connection, plan)
+        if conflict?.rule.action == .refreshCatalog { session.discard() }
+        return conflict
+      }
+      guard let conflict else { break }
+      guard let delay = backoff.next(now: monotonicNow(), random: .random(in: 0..<1)),
+        backoff.attempts <= Self.conflictsMax || batch.parameters.rowCount < 2
+      else { throw conflict }
+      context.interrupt.wait(for: delay)
+    }
+  }
+
   /// Reads the answers of a batch's flight.
   /// - Returns: a conflict after which the same batch may be tried again; `nil` when it is committed.
-  private func finish(_ connection: Connection, _ plan: TablePlan) throws(Failure) -> Failure? {
+  private func finish(_ batch: Batch, _ connection: Connection, _ plan: TablePlan) throws(Failure) -> Failure? {
     guard var flight = flight.take() else { return nil }
     let steps = flight.steps
     switch try flight.finish() {
@@ -227,10 +254,13 @@ final class ChunkInserter {
       return nil
     case .failed(let step, let failure):
       if connection.isInTransaction { try connection.query("ROLLBACK") }
-      if failure.state == SQLState("22012"), step == .state { throw context.identity.fenced }
-      if failure.state == SQLState("40001") || failure.state == SQLState("40P01") { return failure }
+      if failure.isGuardRefusal, step == .state { throw context.identity.fenced }
+      switch failure.rule.action {
+      case .repeatTransaction, .refreshCatalog: return failure
+      case .reconnect, .refreshToken, .lookAndRepeat, .split, .replaySerially, .isolate, .stop: break
+      }
       var failure = failure
-      failure.location = "\(plan.mapping.target), \(flying.parameters.rowCount) rows; \(failure.location)"
+      failure.location = "\(plan.mapping.target), \(batch.parameters.rowCount) rows; \(failure.location)"
       throw failure
     }
   }

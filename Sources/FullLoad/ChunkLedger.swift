@@ -44,6 +44,7 @@ package struct ChunkLedger: Sendable {
   package func write(
     _ chunks: [Chunk], source: TableName, _ store: StateStore, _ identity: WriterIdentity, _ connection: Connection
   ) throws(Failure) {
+    try LetterStore(pipeline: pipeline).supersede("\(source)", identity, connection)
     // In slices, as DSQL takes 3,000 rows in a transaction.
     var gone = 1
     while gone > 0 {

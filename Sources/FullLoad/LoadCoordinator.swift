@@ -106,7 +106,7 @@ package final class LoadCoordinator: Sendable {
       "\(plan.mapping.source.name) chunk \(chunk.number): \(rows) rows in \(seconds.rounded(2)) s")
   }
 
-  /// Copies a chunk; `nil` when rows of it are already there, so that it must be inserted over them.
+  /// Copies a chunk; `nil` when rows of it are already there or refused, so that it must be inserted.
   private func copy(
     _ chunk: Chunk, _ reader: ChunkReader, _ session: SinkSession, _ copier: ChunkCopier
   ) throws(Failure) -> Int? {
@@ -121,9 +121,13 @@ package final class LoadCoordinator: Sendable {
         isFirst = false
         return try copier.load(chunk, reader, into: connection)
       }
-    } catch  where error.state == SQLState("23505") {
-      session.discard()
-      return nil
+    } catch {
+      switch error.rule.action {
+      case .replaySerially, .isolate, .split:
+        session.discard()
+        return nil
+      default: throw error
+      }
     }
   }
 
@@ -131,18 +135,23 @@ package final class LoadCoordinator: Sendable {
     _ chunk: Chunk, _ reader: ChunkReader, _ session: SinkSession, _ inserter: ChunkInserter
   ) throws(Failure) -> Int {
     var rowsMax = Int.max
+    let isKeyless = context.plans[chunk.table].mapping.isKeyless
     var overwrites = overlapping.contains(chunk.table)
     while true {
       do throws(Failure) {
         return try inserter.load(chunk, reader, session, rowsMax: rowsMax, overwrites: overwrites)
-      } catch  where error.state == SQLState("54000") && rowsMax > 1 {
-        rowsMax = min(rowsMax, context.options.envelope.rowsMax) / 2
-        context.log.warning("\(error.message): going on with \(rowsMax) rows in a transaction")
-      } catch  where error.state == SQLState("23505") && !overwrites {
-        context.log.debug("rows of the chunk are already there: writing over them")
+      } catch {
+        switch error.rule.action {
+        case .split where rowsMax > 1, .repeatTransaction where rowsMax > 1, .refreshCatalog where rowsMax > 1:
+          rowsMax = min(rowsMax, context.options.envelope.rowsMax) / 2
+          context.log.warning("\(error.message): going on with \(rowsMax) rows in a transaction")
+        case .replaySerially where !overwrites && !isKeyless:
+          context.log.debug("rows of the chunk are already there: writing over them")
+        default: throw error
+        }
       }
       // The rows that were committed before are written again.
-      overwrites = !context.plans[chunk.table].mapping.isKeyless
+      overwrites = !isKeyless
       session.discard()
     }
   }

@@ -33,6 +33,10 @@ extension StatusReport: CustomStringConvertible {
       let span = lowest == highest ? "committed at \(lowest)" : "committed from \(lowest) to \(highest)"
       lines.append(line("lanes", "\(target.lanes.count), \(highest == .zero ? "no change yet" : span)"))
     }
+    if target.parkedLetters > 0 {
+      lines.append(
+        line("refused", "\(grouped(target.parkedLetters)) rows wait as dead letters; see penstock dlq list"))
+    }
     return lines
   }
 
@@ -93,6 +97,7 @@ extension StatusReport: CustomStringConvertible {
     }
     return [
       "\"phase\":\(jsonString(state.phase.rawValue))", "\"epoch\":\(state.epoch)",
+      "\"deadLetters\":\(target.parkedLetters)",
       "\"lanes\":[\(target.lanes.map { jsonString($0.description) }.joined(separator: ","))]",
       "\"tables\":[\(tables.joined(separator: ","))]",
     ]

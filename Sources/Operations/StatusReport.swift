@@ -25,6 +25,8 @@ package struct StatusReport: Sendable {
     package var state: PipelineState?
     package var tables: [Table] = []
     package var lanes: [StreamPosition] = []
+    /// Rows that were refused and wait as dead letters.
+    package var parkedLetters = 0
   }
 
   package struct Table: Sendable {
@@ -91,6 +93,8 @@ package struct StatusReport: Sendable {
     guard try store.exists(connection), let state = try store.read(connection) else { return target }
     target.state = state
     target.lanes = try store.lanes(connection)
+    let letters = LetterStore(pipeline: pipeline)
+    if try letters.exists(connection) { target.parkedLetters = try letters.parked(connection).count }
     let chunks = try connection.query(
       """
       SELECT source_table, count(*), sum(CASE WHEN done THEN 1 ELSE 0 END), sum(rows) FROM penstock.chunk

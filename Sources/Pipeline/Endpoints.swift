@@ -39,7 +39,9 @@ package struct Endpoints: Sendable {
       envelope: settings.sink.kind == .dsql
         ? .dsql(batchSize: settings.sink.batchSize) : .postgres(batchSize: settings.sink.batchSize),
       pool: PoolState.Limits(settings.sink.pool), retry: settings.sink.retry,
-      isPipelined: settings.sink.usesPipelining)
+      isPipelined: settings.sink.usesPipelining,
+      deadLetters: DeadLetters(
+        classes: settings.sink.refusedRows.parkedClasses, perMinute: settings.sink.refusedRows.perMinute))
   }
 
   /// Finds out within a minute that the other side is gone.

@@ -24,10 +24,10 @@ extension Connection {
   /// A failed attempt to connect. libpq gives no SQLSTATE here, so the text decides.
   func connectFailure() -> Failure {
     let text = libpqMessage
-    let rule = ConnectRefusal.matching(text)
+    let rule = ErrorTable.rule(nil, text, in: .connect)
     return Failure(
-      settings.role, "cannot connect: \(text)", location: settings.place, hint: rule?.hint ?? "", state: rule?.state,
-      connectionLost: true, isTransient: rule?.isTransient ?? true)
+      settings.role, "cannot connect: \(text)", location: settings.place, hint: rule.remedy, state: rule.serverState,
+      connectionLost: true, isTransient: rule.action.isTransient)
   }
 
   /// The failure in an error result, with row values kept out.
@@ -49,26 +49,10 @@ extension Connection {
       location += ", table \(result.errorField(Int32(0x73)) ?? "?").\(table)"
     }
     if let constraint = result.errorField(Int32(0x6E)) { location += ", constraint \(constraint)" }  // 'n'
+    let hint = result.errorField(Int32(0x48)) ?? ""  // 'H'
+    let rule = ErrorTable.rule(sqlState, message + "\n" + hint, in: .statement)
     return Failure(
-      settings.role, message, location: location, hint: result.errorField(Int32(0x48)) ?? "", state: sqlState,
-      connectionLost: Connection.endsSession(sqlState) || !isAlive, isTransient: Connection.isTransient(sqlState))
-  }
-
-  /// States after which the server closes the session.
-  private static func endsSession(_ state: SQLState) -> Bool {
-    switch state {
-    case SQLState("08"), SQLState("57P01"), SQLState("57P02"), SQLState("57P03"), SQLState("53300"): true
-    default: false
-    }
-  }
-
-  /// States that may pass by themselves: the same work can be tried again.
-  private static func isTransient(_ state: SQLState) -> Bool {
-    switch state {
-    case SQLState("08"), SQLState("40"), SQLState("57P01"), SQLState("57P02"), SQLState("57P03"), SQLState("53300"),
-      SQLState("53400"), SQLState("55006"), SQLState("XX000"):
-      true
-    default: false
-    }
+      settings.role, message, location: location, hint: hint.isEmpty ? rule.remedy : hint, state: sqlState,
+      connectionLost: rule.endsSession || !isAlive, isTransient: rule.action.isTransient)
   }
 }

@@ -1,5 +1,5 @@
 /// Appends a JSON string as `jsonb` prints it: UTF-8 as it is, escapes only for quotes, backslashes and controls.
-func appendJSONString(_ bytes: [UInt8], to output: inout [UInt8]) {
+package func appendJSONString(_ bytes: [UInt8], to output: inout [UInt8]) {
   output.append(UInt8(ascii: "\""))
   for byte in bytes {
     switch byte {
@@ -21,7 +21,7 @@ func appendJSONString(_ bytes: [UInt8], to output: inout [UInt8]) {
   output.append(UInt8(ascii: "\""))
 }
 
-private func hexDigit(_ value: UInt8) -> UInt8 {
+func hexDigit(_ value: UInt8) -> UInt8 {
   value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
 }
 

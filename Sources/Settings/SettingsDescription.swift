@@ -46,6 +46,7 @@ package indirect enum SettingType: Hashable, Sendable {
       switch element {
       case .section: "a list of mappings"
       case .tablePattern: "a list of table names and patterns"
+      case .choice(let names): "a list of \(Self.alternatives(names))"
       default: "a list"
       }
     case .section: "a mapping"

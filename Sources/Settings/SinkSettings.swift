@@ -20,6 +20,7 @@ package struct SinkSettings: Hashable, Sendable {
   /// Most bytes of changes and rows in memory.
   package let bufferSize: Int
   package let retry: Backoff.Limits
+  package let refusedRows: RefusedRowSettings
 }
 
 extension SinkSettings {
@@ -62,6 +63,7 @@ extension SinkSettings {
     bufferSize = section.value(
       .byteSize("buffer-size", in: (1 << 20)...(16 << 30), "Most memory for changes and rows on their way."),
       default: 16 << 20)
+    refusedRows = RefusedRowSettings(&section)
     retry = section.section(
       "retry", "What happens when the source or the target fails or goes away.", Backoff.Limits.read)
     pool.checkEnough(for: parallelism, &section)

@@ -25,13 +25,19 @@ func perform(_ invocation: Invocation, environment: [String: String]) async -> I
     return 0
   case .check(let file, _), .plan(let file), .run(let file, _), .status(let file, _, _), .verify(let file, _),
     .reset(let file):
-    do throws(SettingsProblems) {
-      let settings = try PipelineSettings.load(path: file, environment: environment)
-      return await perform(invocation, settings, environment)
-    } catch {
-      writeAll("\(error)\n", to: STDERR_FILENO)
-      return 2
-    }
+    return await perform(invocation, file: file, environment: environment)
+  case .dlq(let order): return await perform(invocation, file: order.file, environment: environment)
+  }
+}
+
+/// Does a command that works on a pipeline, once its file is read.
+private func perform(_ invocation: Invocation, file: String, environment: [String: String]) async -> Int32 {
+  do throws(SettingsProblems) {
+    let settings = try PipelineSettings.load(path: file, environment: environment)
+    return await perform(invocation, settings, environment)
+  } catch {
+    writeAll("\(error)\n", to: STDERR_FILENO)
+    return 2
   }
 }
 
@@ -51,6 +57,8 @@ private func perform(
     return await planPipeline(settings, environment: environment, log: log)
   case .status(_, let watch, let json):
     return await showStatus(settings, environment: environment, watch: watch, json: json, log: log)
+  case .dlq(let order):
+    return await workOnDeadLetters(order, settings, environment: environment, log: log)
   case .reset:
     return await resetPipeline(settings, environment: environment, log: log)
   case .token, .schema, .help, .version: return 0

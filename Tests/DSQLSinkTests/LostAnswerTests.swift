@@ -72,6 +72,38 @@ struct LostAnswerTests {
     #expect(try rig.laneRows() == ["0/2#1 2"])
   }
 
+  @Test("a catalog that changes meanwhile costs a try and nothing else", arguments: [true, false])
+  func catalogChanges(isPipelined: Bool) throws {
+    var setup = Rig.Setup()
+    setup.isPipelined = isPipelined
+    setup.envelope = .dsql(batchSize: 3000)
+    setup.emulator = { _ in }
+    let rig = try Rig(ddl, [keyed, bag], setup)
+    let other = try Connection(rig.options.connection)
+    for round in 0..<4 {
+      rig.send([.upsert([Cell("\(round)"), "v"])])
+      rig.send([.add([Cell("\(round)"), "x"])], table: 1)
+      try rig.work()
+      try other.query("CREATE TABLE other\(round) (n int PRIMARY KEY)")
+    }
+
+    #expect(rig.progress.conflicts > 0)
+    #expect(try rig.table().count == 4)
+    #expect(try rig.table("b").count == 4)
+  }
+
+  @Test("a cluster that wakes up is waited for")
+  func waking() throws {
+    var setup = Rig.Setup()
+    setup.envelope = .dsql(batchSize: 3000)
+    setup.emulator = { $0.wakingConnects = 5 }
+    let rig = try Rig(ddl, [keyed, bag], setup)
+    rig.send([.upsert(["1", "v"])])
+    try rig.work()
+
+    #expect(try rig.table() == [["1", "v"]])
+  }
+
   @Test("a session that is killed in the middle of a transaction is replaced")
   func killed() async throws {
     let rig = try Rig(ddl + "; INSERT INTO t VALUES (1, 'old')", [keyed, bag])
@@ -125,7 +157,7 @@ struct LostAnswerTests {
     let failure = #expect(throws: Failure.self) { try rig.work() }
 
     #expect(failure?.state == "54000")
-    #expect(failure?.location == "public.t, one row at 0/2#1")
+    #expect(failure?.location == "public.t, key {\"c0\":\"2\"} at 0/2#1")
     #expect(try rig.table() == [["1", "a"]])
   }
 

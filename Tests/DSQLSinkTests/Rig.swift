@@ -64,6 +64,7 @@ final class Rig {
     var pool = PoolState.Limits(maxSize: 20, lifetime: .seconds(600))
     var isBinary = false
     var rows = PreparedRows()
+    var deadLetters = DeadLetters(classes: [], perMinute: 0)
     var retry = Backoff.Limits(initialDelay: .milliseconds(1), maxDelay: .milliseconds(20), maxElapsed: .seconds(60))
     /// Put an emulated DSQL with these faults before the database.
     var emulator: ((inout EmulatorOptions) -> Void)?
@@ -91,7 +92,8 @@ final class Rig {
     options = SinkOptions(
       dialect: emulator == nil ? .postgres : .dsql,
       connection: emulator.map { Rig.settings($0) } ?? direct, envelope: setup.envelope,
-      pool: setup.pool, retry: setup.retry, isPipelined: setup.isPipelined)
+      pool: setup.pool, retry: setup.retry, isPipelined: setup.isPipelined,
+      deadLetters: setup.deadLetters)
     lanes = RoutedLanes(setup.lanes, plans, bytesMax: 64 << 20)
     let context = LaneContext(
       options: options, identity: identity, plans: plans, format: setup.isBinary ? .binary : .text, group: lanes.group,

@@ -150,6 +150,14 @@ final class PipelineUnderTest: Sendable {
     return try ChildProcess("psql", ["-XAtc", sql, place], environment: ["PGPASSWORD": password])
   }
 
+  /// Runs another command on the pipeline to its end: words, with `FILE` for the configuration.
+  func command(_ words: String) async throws -> ChildProcess {
+    let arguments = words.split(separator: " ").map { $0 == "FILE" ? file : String($0) }
+    let process = try BinaryUnderTest.penstock.start(arguments, environment: Self.credentials)
+    _ = try await process.wait(timeout: .seconds(60))
+    return process
+  }
+
   /// Runs until everything that is committed at the source now is in the target.
   @discardableResult
   func runToEnd(

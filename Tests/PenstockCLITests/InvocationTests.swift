@@ -24,6 +24,12 @@ import Testing
         "token --host=h --user u --region r --iam-role=a=b --expires-in 604800",
         .token(TokenRequest(.endpoint(host: "h", user: "u", region: "r", role: "a=b"), lifetimeSeconds: 604_800))
       ),
+      ("dlq list f --json", .dlq(DeadLetterOrder(action: .list, file: "f", json: true))),
+      ("dlq list --all f", .dlq(DeadLetterOrder(action: .list, file: "f", all: true))),
+      ("dlq replay f 12 ab", .dlq(DeadLetterOrder(action: .replay, file: "f", ids: ["12", "ab"]))),
+      ("dlq show f --all", .dlq(DeadLetterOrder(action: .show, file: "f", all: true))),
+      ("dlq drop f -- --all", .dlq(DeadLetterOrder(action: .drop, file: "f", ids: ["--all"]))),
+      ("dlq --help", .help(.dlq)),
       ("schema", .schema(markdown: false)), ("schema --markdown", .schema(markdown: true)),
       ("help", .help(nil)), ("--help", .help(nil)), ("-h", .help(nil)), ("help run", .help(.run)),
       ("help --help", .help(.help)), ("run --help", .help(.run)), ("run f -h", .help(.run)),
@@ -37,6 +43,7 @@ import Testing
     usage: penstock token FILE [--expires-in SECONDS]
            penstock token --host HOST --user USER|--admin [--region REGION] [--iam-role ARN] [--expires-in SECONDS]
     """
+  static let dlqUsage = "usage: penstock dlq list|show|replay|drop FILE [ID...] [--all] [--json]"
   static let general = "usage: penstock COMMAND [FILE] [OPTIONS]"
 
   @Test(
@@ -62,6 +69,12 @@ import Testing
       ("status f --json=yes", "--json takes no value", "usage: penstock status FILE [--watch] [--json]"),
       ("plan f --json", "unknown option \"--json\"", "usage: penstock plan FILE"),
       ("verify f --password=hunter2", "unknown option \"--password\"", "usage: penstock verify FILE [--json]"),
+      ("dlq", "dlq needs an action", dlqUsage), ("dlq f", "unknown action \"f\"", dlqUsage),
+      ("dlq reply f", "unknown action \"reply\"; did you mean \"replay\"?", dlqUsage),
+      ("dlq list", "dlq list needs a configuration file", dlqUsage),
+      ("dlq list f 1", "unexpected argument \"1\"", dlqUsage),
+      ("dlq drop f", "dlq drop needs ids, or --all", dlqUsage),
+      ("dlq show f 1 --all", "--all and \"1\" exclude each other", dlqUsage),
       ("reset f", "reset can't be undone; add --yes to do it", "usage: penstock reset FILE --yes"),
       ("token", "token needs a configuration file, or --host", token),
       ("token f --host h", "token takes a configuration file or --host, not both", token),

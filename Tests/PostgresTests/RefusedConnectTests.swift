@@ -95,7 +95,7 @@ private final class RefusingServer: Sendable {
   static let denied = "unable to accept connection, access denied"
 
   @Test(
-    "each refusal of DSQL is told apart: what may pass is tried again, what will not is explained",
+    "each refusal of DSQL is told apart: what may pass is tried again, what will not, or is unknown, is explained",
     arguments: [
       ("08006", denied, "User: arn:aws:iam::1:user/x is not authorized to access this resource", false, "IAM policy"),
       ("08006", denied, "Wrong user to action mapping. user: admin, action: DbConnect", false, "check the user"),
@@ -115,7 +115,7 @@ private final class RefusingServer: Sendable {
         "Remove the connection option"
       ),
       ("53100", "Current cluster size exceeds cluster size limit.", "", false, "storage quota"),
-      ("XX000", "something nobody has seen", "", true, ""),
+      ("XX000", "something nobody has seen", "", false, "its log"),
     ])
   func decisions(state: String, message: String, hint: String, isTransient: Bool, advice: String) throws {
     let server = try RefusingServer(.init(state: state, message: message, hint: hint))

@@ -19,6 +19,15 @@ struct BackoffTests {
     }
   }
 
+  @Test("writers that conflict wait anything up to the ceiling", arguments: [0, 0.25, 0.999])
+  func fullJitter(random: Double) {
+    var backoff = Backoff(conflictsWithin: .seconds(10))
+    for ceiling in [5, 10, 20, 40] {
+      #expect(backoff.next(now: .zero, random: random) == .milliseconds(ceiling) * random)
+    }
+    #expect(backoff.next(now: .seconds(10), random: random) == nil)
+  }
+
   @Test("the budget counts from the first failure, and a success begins a new one")
   func budget() {
     var backoff = Backoff(limits)

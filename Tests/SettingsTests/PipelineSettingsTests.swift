@@ -37,6 +37,9 @@ func parse(_ text: String, _ environment: [String: String] = [:]) throws(Setting
       load-method: copy
       pipelining: false
       buffer-size: 67108864
+      on-error: dead-letter
+      dead-letter-classes: [data, size]
+      dead-letter-limit: 7
       retry: { initial-delay: 50ms, max-delay: 1min, max-elapsed: 0 }
     route:
       - { source-table: public.orders, sink-table: app.orders }
@@ -84,6 +87,8 @@ func parse(_ text: String, _ environment: [String: String] = [:]) throws(Setting
     #expect(settings.sink.loadMethod == .copy)
     #expect(settings.sink.usesPipelining)
     #expect(settings.sink.bufferSize == 16 << 20)
+    #expect(settings.sink.refusedRows.parkedClasses == [])
+    #expect(settings.sink.refusedRows.perMinute == 100)
     #expect(
       settings.sink.retry
         == Backoff.Limits(initialDelay: .milliseconds(100), maxDelay: .seconds(30), maxElapsed: .seconds(600)))
@@ -115,6 +120,8 @@ func parse(_ text: String, _ environment: [String: String] = [:]) throws(Setting
     #expect(settings.sink.flushInterval == .milliseconds(500))
     #expect(!settings.sink.usesPipelining)
     #expect(settings.sink.bufferSize == 64 << 20)
+    #expect(settings.sink.refusedRows.parkedClasses == [.data, .size])
+    #expect(settings.sink.refusedRows.perMinute == 7)
     #expect(settings.sink.retry.maxElapsed == nil)
     #expect(settings.target(of: TableName("public", "orders")) == TableName("app", "orders"))
     #expect(settings.target(of: TableName("billing", "invoice")) == TableName("app", "invoice"))

@@ -208,5 +208,7 @@ final class WorldTarget: LaneTarget {
   func empty(_ table: UInt32) throws(Failure) { try world.truncate(table, identity) }
 
   func rest() {}
+  func parkedLetters() -> [(table: String, id: String)] { [] }
+  func writeParts(of letter: DeadLetter) {}
   func releaseMemory() {}
 }
