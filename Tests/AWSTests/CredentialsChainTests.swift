@@ -167,7 +167,8 @@ import Testing
       ("http://127.9.8.7/x", true), ("http://169.254.170.2/x", true), ("http://169.254.170.23/v1/credentials", true),
       ("http://[fd00:ec2::23]/v1/credentials", true), ("http://[::1]:8080/x", true), ("http://example.com/x", false),
       ("http://10.0.0.1/x", false), ("http://169.254.169.254/x", false), ("http://127.0.0.1.example.com/x", false),
-      ("http://127.0.0.1@example.com/x", false), ("http://localhost@example.com/x", false), ("http:///x", false),
+      ("http://127.0.0.1@example.com/x", false), ("http://localhost@example.com/x", false),
+      ("http://localhost:80@example.com/x", false), ("http:///x", false),
       ("http://[::1].example.com/x", false), ("http://127.1/x", false), ("http://127.0.0.+1/x", false),
       ("file:///etc/passwd", false), ("", false),
     ])
