@@ -17,6 +17,8 @@ package enum ChangeKind: UInt8, Sendable {
 /// One change of one row: ids and offsets into its segment's bytes, never text.
 package struct Change: Sendable {
   package var position: StreamPosition
+  /// The source's id of its transaction, without the epoch; 0 where there is none.
+  package var transaction: UInt32
   /// Index of the table in the pipeline's plan.
   package var table: UInt32
   package var kind: ChangeKind
@@ -29,10 +31,12 @@ package struct Change: Sendable {
   package var rowCount: Int
 
   package init(
-    position: StreamPosition, table: UInt32, kind: ChangeKind, keyHash: UInt64, keyStart: Int, keyCount: Int,
+    position: StreamPosition, transaction: UInt32 = 0, table: UInt32, kind: ChangeKind, keyHash: UInt64, keyStart: Int,
+    keyCount: Int,
     rowStart: Int, rowCount: Int
   ) {
     self.position = position
+    self.transaction = transaction
     self.table = table
     self.kind = kind
     self.keyHash = keyHash

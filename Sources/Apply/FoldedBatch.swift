@@ -32,6 +32,8 @@ package import ChangeModel
   /// Rows to be written; copies of one row count each.
   package private(set) var rowCount = 0
   package private(set) var byteCount = 0
+  /// The source's transactions that changed rows of which only a part came.
+  package private(set) var partialTransactions: [UInt32] = []
   private var segments: [ChangeSegment] = []
   private var merged = ByteBuffer(capacity: 1024)
   /// Open addressing over `entries`: index + 1, 0 is free. A power of two, at most half full.
@@ -45,6 +47,7 @@ package import ChangeModel
   package mutating func removeAll() {
     entries.removeAll(keepingCapacity: true)
     segments.removeAll(keepingCapacity: true)
+    partialTransactions.removeAll(keepingCapacity: true)
     merged.removeAll(keeping: 4 << 20)
     for index in slots.indices { slots[index] = 0 }
     position = .zero
@@ -76,6 +79,9 @@ package import ChangeModel
     }
     position = change.position
     changeCount += 1
+    if change.kind == .patch, partialTransactions.last != change.transaction {
+      partialTransactions.append(change.transaction)
+    }
     if entries.count * 2 > slots.count { growSlots() }
     return true
   }

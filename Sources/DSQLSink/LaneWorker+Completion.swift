@@ -132,7 +132,7 @@ extension LaneWorker {
       var found: [Int] = []
       var isWhole = true
       do throws(Failure) {
-        try context.sourceRows.fetch(plan, keys: keys, into: &bytes) { index, row in
+        try context.sourceRows.fetch(plan, after: batch.partialTransactions, keys: keys, into: &bytes) { index, row in
           (changes[index].rowStart, changes[index].rowCount) = (row.lowerBound, row.count)
           found.append(index)
           isWhole = row.upperBound - start <= bytesMax

@@ -8,11 +8,14 @@ package protocol SourceRows: Sendable {
   /// out.
   ///
   /// - Parameters:
+  ///   - transactions: ids without epoch that the rows must show. The stream brings a transaction before other sessions
+  ///     of the source can see it: what is read in between is the row as it was, or none.
   ///   - keys: for each row the key columns as they travel, in `TablePlan.keyColumns` order.
   ///   - placed: told after each row the index of its key and where it is in `bytes`; false wants no more rows.
   /// - Throws: with some rows appended, perhaps.
   func fetch(
-    _ plan: TablePlan, keys: [[UInt8]], into bytes: inout ByteBuffer, _ placed: (Int, Range<Int>) -> Bool
+    _ plan: TablePlan, after transactions: [UInt32], keys: [[UInt8]], into bytes: inout ByteBuffer,
+    _ placed: (Int, Range<Int>) -> Bool
   ) throws(Failure)
 
   /// Closes a session that has not been asked for a while.

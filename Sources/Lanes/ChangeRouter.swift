@@ -18,6 +18,8 @@ package struct ChangeRouter: ~Copyable {
   package let keepsTransactions: Bool
   private var open: [ChangeSegment?]
   private var scratch = ByteBuffer(capacity: 4096)
+  /// The source's id of the transaction that the next changes belong to.
+  package var transaction: UInt32 = 0
   /// Changes routed so far, those passed over included.
   package private(set) var routedCount = 0
 
@@ -67,8 +69,8 @@ package struct ChangeRouter: ~Copyable {
     }
     segment.changes.append(
       Change(
-        position: position, table: table, kind: kind, keyHash: hash, keyStart: keyStart, keyCount: keyCount,
-        rowStart: rowStart, rowCount: rowCount))
+        position: position, transaction: transaction, table: table, kind: kind, keyHash: hash, keyStart: keyStart,
+        keyCount: keyCount, rowStart: rowStart, rowCount: rowCount))
   }
 
   /// Routes the removal of the row with this key.
@@ -87,7 +89,7 @@ package struct ChangeRouter: ~Copyable {
     unsafe segment.bytes.append(scratch.bytes)
     segment.changes.append(
       Change(
-        position: position, table: table, kind: .delete, keyHash: hash, keyStart: keyStart,
+        position: position, transaction: transaction, table: table, kind: .delete, keyHash: hash, keyStart: keyStart,
         keyCount: scratch.count, rowStart: rowStart, rowCount: fields.count))
   }
 

@@ -34,7 +34,8 @@ final class SourceRowReader: SourceRows {
   }
 
   func fetch(
-    _ plan: TablePlan, keys: [[UInt8]], into bytes: inout ByteBuffer, _ placed: (Int, Range<Int>) -> Bool
+    _ plan: TablePlan, after transactions: [UInt32], keys: [[UInt8]], into bytes: inout ByteBuffer,
+    _ placed: (Int, Range<Int>) -> Bool
   ) throws(Failure) {
     let session = kept.withLock { kept in
       defer { kept = nil }
@@ -43,19 +44,20 @@ final class SourceRowReader: SourceRows {
     if let session {
       let start = bytes.count
       do throws(Failure) {
-        return try fetch(plan, keys, over: session.connection, &bytes, placed)
+        return try fetch(plan, transactions, keys, over: session.connection, &bytes, placed)
       } catch {
         // The server may have closed it meanwhile. What went wrong later than that, goes wrong again.
         guard bytes.count == start else { throw error }
       }
     }
-    try fetch(plan, keys, over: Connection(source, interrupt: interrupt), &bytes, placed)
+    try fetch(plan, transactions, keys, over: Connection(source, interrupt: interrupt), &bytes, placed)
   }
 
   private func fetch(
-    _ plan: TablePlan, _ keys: [[UInt8]], over connection: Connection, _ bytes: inout ByteBuffer,
-    _ placed: (Int, Range<Int>) -> Bool
+    _ plan: TablePlan, _ transactions: [UInt32], _ keys: [[UInt8]], over connection: Connection,
+    _ bytes: inout ByteBuffer, _ placed: (Int, Range<Int>) -> Bool
   ) throws(Failure) {
+    try waitUntilVisible(transactions, connection)
     let sql = statement(plan)
     let types = plan.keyColumns.map { elementType(plan, $0) }
     let sliceCount = plan.mapping.source.hasWideRows ? 1 : 500
@@ -86,6 +88,32 @@ final class SourceRowReader: SourceRows {
     if largest > Self.largeRowBytes { return }
     let session = KeptSession(connection: connection, since: monotonicNow())
     kept.withLock { $0 = session }
+  }
+
+  /// A commit is sent to the stream once it is in the log; other sessions see it a moment later, or much later where
+  /// commits wait for a synchronous standby.
+  private func waitUntilVisible(_ transactions: [UInt32], _ connection: Connection) throws(Failure) {
+    let ids = Set(transactions).subtracting([0]).map { String($0) }
+    if ids.isEmpty { return }
+    let deadline = monotonicNow() + .seconds(5)
+    var pause = Duration.milliseconds(1)
+    // The stream's ids lack the epoch: the candidate nearest to the newest id is meant.
+    let sql = """
+      SELECT bool_and(txid_visible_in_snapshot(near + CASE WHEN near - newest > 2147483648 THEN -4294967296
+        WHEN newest - near > 2147483648 THEN 4294967296 ELSE 0 END, s))
+      FROM (SELECT s, txid_snapshot_xmax(s) AS newest FROM txid_current_snapshot() AS s) AS now,
+      LATERAL (SELECT newest / 4294967296 * 4294967296 + id::bigint AS near FROM unnest($1::text[]) AS id) AS wanted
+      """
+    while try connection.query(sql, ["{\(ids.joined(separator: ","))}"]).single != "t" {
+      guard monotonicNow() < deadline else {
+        throw Failure(
+          .source, "a transaction that the stream has brought is not visible to other sessions yet",
+          location: source.place, hint: "Commits may be waiting for a synchronous standby: look at that one.",
+          isTransient: true)
+      }
+      if let interrupt { interrupt.wait(for: pause) } else { Wakeup().wait(for: pause) }
+      pause = min(pause * 2, .milliseconds(50))
+    }
   }
 
   /// The row's first field is its key's number in the arrays, from 1. Returned from 0.

@@ -39,7 +39,7 @@ package struct TupleField: Sendable {
 
 /// A pgoutput message of protocol version 1 (PostgreSQL: Logical Replication Message Formats).
 package enum PgoutputMessage: Sendable {
-  case begin(commitLSN: LSN, commitTime: Int64)
+  case begin(commitLSN: LSN, commitTime: Int64, transaction: UInt32)
   case commit(endLSN: LSN)
   case relation(RelationMessage)
   case insert(relation: UInt32)
@@ -95,8 +95,7 @@ package struct PgoutputReader: Sendable {
     case UInt8(ascii: "B"):
       let lsn = LSN(try cursor.integer(UInt64.self))
       let time = try cursor.integer(Int64.self)
-      _ = try cursor.integer(UInt32.self)
-      return .begin(commitLSN: lsn, commitTime: time)
+      return .begin(commitLSN: lsn, commitTime: time, transaction: try cursor.integer(UInt32.self))
     case UInt8(ascii: "C"):
       _ = try cursor.integer(UInt8.self)
       _ = try cursor.integer(UInt64.self)

@@ -185,7 +185,8 @@ package struct ReplicationStream: ~Copyable {
         location: "after \(position)", hint: "Check that the source is PostgreSQL 12 to 18.")
     }
     switch message {
-    case .begin(let commitLSN, let commitTime):
+    case .begin(let commitLSN, let commitTime, let transaction):
+      router.transaction = transaction
       position = StreamPosition(commitLSN: commitLSN, ordinal: 0)
       isInTransaction = true
       progress.commitTime = commitTime

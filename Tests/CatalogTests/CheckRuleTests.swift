@@ -336,6 +336,8 @@ struct CheckRuleTests {
     let tabled = Set((serverCases + slotCases + publicationCases + tableCases).map(\.id))
 
     #expect(
-      Set(FindingID.allCases.filter { !$0.rawValue.hasPrefix("target.") }).subtracting(tabled) == [.partitionIdentity, .publicationPartitions, .moneyLocale])
+      Set(FindingID.allCases.filter { !$0.rawValue.hasPrefix("target.") }).subtracting(tabled) == [
+        .partitionIdentity, .publicationPartitions, .moneyLocale,
+      ])
   }
 }

@@ -24,7 +24,8 @@ final class PreparedRows: SourceRows {
   var largestFetch: Int { largest.withLock { $0 } }
 
   func fetch(
-    _ plan: TablePlan, keys: [[UInt8]], into bytes: inout ByteBuffer, _ placed: (Int, Range<Int>) -> Bool
+    _ plan: TablePlan, after transactions: [UInt32], keys: [[UInt8]], into bytes: inout ByteBuffer,
+    _ placed: (Int, Range<Int>) -> Bool
   ) throws(Failure) {
     for (index, key) in keys.enumerated() {
       let parts = key.withUnsafeBytes { cells($0, columns: plan.keyColumns.count) } ?? []

@@ -116,7 +116,7 @@ struct PgoutputTests {
     var ends: [LSN] = []
     for one in decoded {
       switch one.message {
-      case .begin(let commitLSN, let time):
+      case .begin(let commitLSN, let time, _):
         #expect(commitLSN > ends.last ?? .zero)
         #expect(time > 700_000_000_000_000)
         ends.append(commitLSN)

@@ -1,19 +1,23 @@
 import Apply
 import ChangeModel
 import ChangeTestKit
+import Foundation
 import PenstockTestKit
 import Postgres
 import SQLMapping
+import Synchronization
 import Testing
 
 @testable import Pipeline
 
 extension SourceRowReader {
   /// The rows by key; `nil` for those that are gone.
-  func rows(_ plan: TablePlan, keys: [[UInt8]], atMost limit: Int = .max) throws -> [[Cell]?] {
+  func rows(
+    _ plan: TablePlan, after transactions: [UInt32] = [], keys: [[UInt8]], atMost limit: Int = .max
+  ) throws -> [[Cell]?] {
     var bytes = ByteBuffer()
     var places: [Int: Range<Int>] = [:]
-    try fetch(plan, keys: keys, into: &bytes) { index, row in
+    try fetch(plan, after: transactions, keys: keys, into: &bytes) { index, row in
       places[index] = row
       return places.count < limit
     }
@@ -82,6 +86,29 @@ struct SourceRowReaderTests {
     try await eventuallyNone()
 
     #expect(try reader.rows(plan, keys: keys).compactMap(\.self).count == 3)
+  }
+
+  @Test("and only once the transactions that changed them can be seen")
+  func visibility() throws {
+    let writer = try Connection(source.settings)
+    // No test's thread may be waited for until the transaction ends: others need it to end to make their slots.
+    try writer.query("BEGIN; UPDATE public.t SET v = 'later' WHERE id = 1")
+    let text = try writer.query("SELECT txid_current() % 4294967296").single
+    let transaction = try #require(text.flatMap { UInt32($0) })
+    let found = Mutex<[[Cell]?]?>(nil)
+    let (settings, plan, key) = (source.settings, plan, keys[0])
+    Thread.detachNewThread {
+      let rows = try? SourceRowReader(source: settings).rows(plan, after: [transaction], keys: [key])
+      found.withLock { $0 = rows ?? [] }
+    }
+    let asks = "SELECT count(*) FROM pg_stat_activity WHERE datname=current_database() AND query LIKE '%txid_visible%'"
+    for _ in 0..<2000 where try source.session.query(asks).single != "2" { usleep(1000) }
+    let early = found.withLock { $0 }
+    try writer.query("COMMIT")
+    for _ in 0..<5000 where found.withLock({ $0 == nil }) { usleep(1000) }
+
+    #expect(early == nil)
+    #expect(found.withLock { $0 } == [["1", "later"]])
   }
 
   @Test("which is closed after a large row, and when no more rows are wanted")

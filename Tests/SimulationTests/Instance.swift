@@ -19,7 +19,8 @@ private final class CurrentRows: SourceRows, @unchecked Sendable {
   init(_ history: History) { self.history = history }
 
   func fetch(
-    _ plan: TablePlan, keys: [[UInt8]], into bytes: inout ByteBuffer, _ placed: (Int, Range<Int>) -> Bool
+    _ plan: TablePlan, after transactions: [UInt32], keys: [[UInt8]], into bytes: inout ByteBuffer,
+    _ placed: (Int, Range<Int>) -> Bool
   ) throws(Failure) {
     onFetch()
     for (index, key) in keys.enumerated() {
