@@ -93,7 +93,16 @@ import Testing
     #expect(client.run("CREATE INDEX ON t (a)").sqlState == "0A000")
   }
 
-  @Test("who may sign in as a role is kept")
+  @Test("a job is waited for outside of blocks only")
+  func waitInBlock() throws {
+    let client = try client()
+    client.run("BEGIN")
+    #expect(client.run("CALL sys.wait_for_job('abcdefghijklmnopqrstuvwxyz')").sqlState == "25001")
+    client.run("ROLLBACK")
+    #expect(client.run("CALL sys.wait_for_job('abcdefghijklmnopqrstuvwxyz')").rows == [["f"]])
+  }
+
+  @Test("who may sign in as a role is kept, and keeps the role")
   func roleMappings() throws {
     let client = try client()
 
@@ -104,5 +113,10 @@ import Testing
     #expect(client.run("AWS IAM GRANT nobody TO 'arn:x'").sqlState == "42704")
     #expect(client.run("AWS IAM REVOKE admin FROM 'arn:aws:iam::123456789012:role/sink'").tag == "REVOKE")
     #expect(client.run("SELECT count(*) FROM sys.iam_pg_role_mappings").rows == [["0"]])
+    client.run("CREATE ROLE mapped_role WITH LOGIN")
+    client.run("AWS IAM GRANT mapped_role TO 'arn:y'")
+    #expect(client.run("DROP ROLE mapped_role").sqlState == "2BP01")
+    client.run("AWS IAM REVOKE mapped_role FROM 'arn:y'")
+    #expect(client.run("DROP ROLE mapped_role").tag == "DROP ROLE")
   }
 }

@@ -31,11 +31,14 @@ struct Probe: CustomTestStringConvertible, Sendable {
       CREATE TABLE t (id int PRIMARY KEY, a int, b text, j jsonb);
       CREATE TABLE child (id int PRIMARY KEY, parent int);
       CREATE VIEW v AS SELECT 1 AS one;
+      CREATE SEQUENCE q CACHE 1;
       """)
     return server
   }
 
-  static let refused: [Probe] = Probes.tables + Probes.alterations + Probes.indexes + Probes.others + Probes.queries
+  static let refused: [Probe] =
+    Probes.tables + Probes.alterations + Probes.indexes + Probes.others + Probes.queries
+    + Probes.spellings
 
   @Test("a refused statement has DSQL's SQLSTATE and text", arguments: refused)
   func refusal(probe: Probe) throws {
@@ -57,7 +60,9 @@ struct Probe: CustomTestStringConvertible, Sendable {
     #expect(client.run("SELECT 1").rows == [["1"]])
   }
 
-  @Test("a statement that DSQL has runs, alone and by the extended protocol", arguments: Probes.accepted)
+  @Test(
+    "a statement that DSQL has runs, alone and by the extended protocol",
+    arguments: Probes.accepted + Probes.acceptedSpellings)
   func acceptance(probe: Probe) throws {
     let client = try Self.server.get().connect()
     for run in [client.run, { client.extended($0) }] {

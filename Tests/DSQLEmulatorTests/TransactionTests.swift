@@ -43,6 +43,18 @@ import Testing
     #expect(client.run("COMMIT").tag == "COMMIT")
   }
 
+  @Test("rows that are only locked have a limit of their own")
+  func lockedRows() throws {
+    let client = try Self.server.get().connect()
+    client.run("CREATE TABLE locked (id int PRIMARY KEY)")
+    client.run("INSERT INTO locked SELECT generate_series(1, 3000)")
+    client.run("BEGIN")
+    #expect(client.run("SELECT id FROM locked FOR UPDATE").rows.count == 3000)
+    #expect(client.run("UPDATE locked SET id = -id WHERE id <= 3000").tag == "UPDATE 3000")
+    #expect(client.run("SELECT id FROM locked WHERE id = -1 FOR UPDATE").message == "transaction row limit exceeded")
+    client.run("ROLLBACK")
+  }
+
   @Test("10 MiB are counted, and refused at COMMIT")
   func sizeCap() throws {
     let client = try client("size_cap")

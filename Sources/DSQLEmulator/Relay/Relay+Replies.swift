@@ -132,9 +132,9 @@ extension Relay {
     switch statement.kind {
     case .begin: rules.began(now: shared.now)
     case .commit, .rollback: endTransaction()
-    case .write:
+    case .write, .lockingQuery:
       let count = tag.split(separator: " ").last.flatMap { Int($0) } ?? 0
-      if let refusal = rules.add(rows: count) {
+      if let refusal = statement.kind == .write ? rules.add(rows: count) : rules.add(lockedRows: count) {
         exchange.refusal = refusal
         return
       }

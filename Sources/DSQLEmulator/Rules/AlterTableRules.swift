@@ -16,14 +16,20 @@ enum AlterTableRules {
         return subject.refused(error, as: .definition)
       }
     }
-    if subject.isAsynchronous { return AsynchronousJob.validateConstraint(subject) }
+    if subject.isAsynchronous {
+      guard commands.count == 1, commands[0]["subtype"].string == "AT_ValidateConstraint" else {
+        return subject.refused(.unsupported("ALTER TABLE ASYNC is for VALIDATE CONSTRAINT only"), as: .definition)
+      }
+      return AsynchronousJob.validateConstraint(subject)
+    }
     if !commands.isEmpty, commands.allSatisfy(isTriggerSwitch) {
       return subject.replaced(.query, by: "SELECT WHERE false", tag: "ALTER TABLE", hidesRows: true)
     }
     let edits = commands.compactMap {
       TypeRules.numericEdit($0["def"]["ColumnDef"]["typeName"], text: subject.text, start: subject.start)
     }
-    return subject.edited(.definition, edits)
+    let statement = subject.edited(.definition, edits)
+    return StorageClause.applied(to: statement, subject, columns: commands.map { $0["def"] }, tag: "ALTER TABLE")
   }
 
   /// There are no triggers; switching them all on or off is accepted and does nothing.
@@ -40,6 +46,9 @@ enum AlterTableRules {
     case "AT_AddIdentity":
       let options = command["def"]["Constraint"]["options"]
       return TableRules.cacheRefusal(options, what: "identity column is")
+    case "AT_SetIdentity":
+      return command["def"]["List"]["items"].array.map { $0["DefElem"] }
+        .first { $0["defname"].string == "cache" }.flatMap(TableRules.cacheRefusal)
     case "AT_ValidateConstraint":
       return isAsynchronous ? nil : unsupported("VALIDATE CONSTRAINT")
     case "AT_AlterColumnType": return unsupported("ALTER COLUMN ... SET DATA TYPE")
@@ -51,7 +60,7 @@ enum AlterTableRules {
     case "AT_DisableRowSecurity": return unsupported("DISABLE ROW SECURITY")
     case "AT_ForceRowSecurity": return unsupported("FORCE ROW SECURITY")
     case "AT_NoForceRowSecurity": return unsupported("NO FORCE ROW SECURITY")
-    case "AT_DropColumn", "AT_ColumnDefault", "AT_DropNotNull", "AT_DropExpression", "AT_SetStorage", "AT_SetIdentity",
+    case "AT_DropColumn", "AT_ColumnDefault", "AT_DropNotNull", "AT_DropExpression", "AT_SetStorage",
       "AT_DropIdentity", "AT_DropConstraint", "AT_AlterConstraint", "AT_ChangeOwner", "AT_EnableTrigAll",
       "AT_DisableTrigAll", "AT_EnableTrigUser", "AT_DisableTrigUser":
       return nil

@@ -3,13 +3,12 @@ enum DefinitionRules {
   typealias Subject = StatementJudge.Subject
 
   private static let accepted: Set<String> = [
-    "AlterDefaultPrivilegesStmt", "AlterDomainStmt", "AlterFunctionStmt", "AlterObjectSchemaStmt", "AlterOwnerStmt",
-    "AlterRoleStmt", "AlterStatsStmt", "CommentStmt", "CreateDomainStmt", "CreateRoleStmt",
+    "AlterDefaultPrivilegesStmt", "AlterDomainStmt", "AlterFunctionStmt", "AlterRoleStmt", "AlterStatsStmt",
+    "CommentStmt", "CreateRoleStmt",
     "CreateStatsStmt", "DropRoleStmt", "GrantRoleStmt", "GrantStmt",
   ]
   private static let texts: [String: ServerError] = [
     "CreateEnumStmt": .unsupported("CREATE TYPE not supported"),
-    "DefineStmt": .unsupported("CREATE TYPE not supported"),
     "AlterEnumStmt": .unsupported("ALTER TYPE not supported"),
     "AlterTypeStmt": .unsupported("ALTER TYPE not supported"),
     "CreateTrigStmt": .unsupported("CREATE TRIGGER not supported"),
@@ -25,21 +24,17 @@ enum DefinitionRules {
   ]
 
   static func judge(_ subject: Subject) -> Statement {
-    if subject.name == "GrantStmt", grantsSystemSchema(subject.body) {
-      return subject.refused(.unsupported("feature not supported on system entity"), as: .definition)
-    }
     if accepted.contains(subject.name) { return subject.accepted(.definition) }
     if let error = refusal(subject) { return subject.refused(error, as: .definition) }
     if isDropTrigger(subject) {
       return subject.replaced(.query, by: "SELECT WHERE false", tag: "DROP TRIGGER", hidesRows: true)
     }
+    if subject.name == "CreateDomainStmt" {
+      let type = subject.body["typeName"]
+      return subject.edited(
+        .definition, [TypeRules.numericEdit(type, text: subject.text, start: subject.start)].compactMap { $0 })
+    }
     return subject.accepted(.definition)
-  }
-
-  /// `public` and `sys` belong to the system.
-  private static func grantsSystemSchema(_ body: JSON) -> Bool {
-    body["objtype"].string == "OBJECT_SCHEMA"
-      && body["objects"].array.contains { ["public", "sys"].contains($0["String"]["sval"].string ?? "") }
   }
 
   private static func isDropTrigger(_ subject: Subject) -> Bool {
@@ -57,10 +52,27 @@ enum DefinitionRules {
     case "RenameStmt":
       return renamable.contains(body["renameType"].string ?? "")
         ? nil : .unsupported("unsupported object in RENAME statement")
+    case "AlterObjectSchemaStmt", "AlterOwnerStmt":
+      let type = body["objectType"].string ?? ""
+      if type == "OBJECT_TYPE" { return .unsupported("ALTER TYPE not supported") }
+      return renamable.contains(type) ? nil : .unsupportedStatement(String(subject.name.dropLast(4)))
+    case "DefineStmt":
+      return body["kind"].string == "OBJECT_TYPE"
+        ? .unsupported("CREATE TYPE not supported") : .unsupportedStatement("Define")
+    case "CreateDomainStmt":
+      return TypeRules.refusal(body["typeName"])
+        ?? (body["collClause"].isPresent ? .unsupported("COLLATE clause not supported") : nil)
     case "CreateSeqStmt":
+      let kind = body["sequence"]["relpersistence"].string
+      if kind == "t" || kind == "u" {
+        return .unsupported(
+          "\(kind == "t" ? "TEMPORARY or TEMP" : "UNLOGGED") sequence not supported for CREATE SEQUENCE")
+      }
       return TableRules.cacheRefusal(body["options"], what: "CREATE SEQUENCE is")
         ?? sequenceTypeRefusal(body["options"])
-    case "AlterSeqStmt": return nil
+    case "AlterSeqStmt":
+      let cache = body["options"].array.map { $0["DefElem"] }.last { $0["defname"].string == "cache" }
+      return cache.flatMap(TableRules.cacheRefusal) ?? sequenceTypeRefusal(body["options"])
     case "CreateFunctionStmt": return functionRefusal(body)
     default:
       if let known = texts[subject.name] { return known }

@@ -47,8 +47,13 @@ enum AsynchronousJob {
       .definition, by: "SELECT * FROM sys.validate_constraint(\(quoted(subject.text)))", tag: "ALTER TABLE")
   }
 
+  /// Whether a text has the form of a job's id.
+  static func isID(_ text: String) -> Bool {
+    text.utf8.count == 26 && text.utf8.allSatisfy { (97...122).contains($0) || (50...55).contains($0) }
+  }
+
   /// A dollar-quoted literal whose tag the text does not contain.
-  private static func quoted(_ text: [UInt8]) -> String {
+  static func quoted(_ text: [UInt8]) -> String {
     let body = String(decoding: text, as: UTF8.self)
     var tag = "$sql$"
     while body.contains(tag) { tag = "$x" + tag.dropFirst() }

@@ -9,7 +9,11 @@ enum QueryRules {
     case "CallStmt": return judgeCall(subject)
     case "ExplainStmt":
       guard let (name, _) = body["query"].node else { break }
-      if name == "CreateTableAsStmt" { return subject.refused(.unsupportedStatement("CreateTableAs")) }
+      switch name {
+      case "CreateTableAsStmt", "DeclareCursorStmt", "ExecuteStmt":
+        return subject.refused(.unsupportedStatement(String(name.dropLast("Stmt".count))))
+      default: break
+      }
     case "SelectStmt":
       if body["intoClause"].isPresent {
         return subject.refused(.unsupportedStatement("CreateTableAs"), as: .definition)
@@ -49,6 +53,8 @@ enum QueryRules {
         case "RangeTableSample": note(.unsupported("TABLESAMPLE clause not supported"))
         case "LockingClause": lockingClause(value)
         case "FuncCall": call(value)
+        case "TypeCast": if let error = FunctionRules.castRefusal(value) { note(error) }
+        case "JoinExpr": if let error = FunctionRules.joinRefusal(value) { note(error) }
         default: return
         }
       }
@@ -66,15 +72,11 @@ enum QueryRules {
     private mutating func call(_ call: JSON) {
       let path = call["funcname"].array.compactMap { $0["String"]["sval"].string }
       guard let name = path.last, path.count == 1 || path.first == "pg_catalog" else { return }
-      let firstArgument = call["args"].array.first?["A_Const"]["sval"]["sval"].string
-      if name.hasPrefix("pg_advisory") || name.hasPrefix("pg_try_advisory") {
-        note(.unsupported("function \(name) not supported"))
-      } else if name == "set_config", let setting = firstArgument, !SettingRules.isSettable(setting) {
-        note(.unsupportedSetting(setting))
-      } else if path.count == 1, let location = call["location"].int {
-        let asksVersion =
-          name == "version" || (name == "current_setting" && (firstArgument?.hasPrefix("server_version") ?? false))
-        if asksVersion { edits.append((location, "sys.")) }
+      let arguments = call["args"].array
+      if let error = FunctionRules.refusal(name, arguments) {
+        note(error)
+      } else if path.count == 1, FunctionRules.isAnsweredBySys(name, arguments), let location = call["location"].int {
+        edits.append((location, "sys."))
       }
     }
   }
@@ -98,6 +100,15 @@ enum QueryRules {
     var hasSubquery = false
     subject.body.forEachMember { name, _ in if name == "SubLink" { hasSubquery = true } }
     if hasSubquery { return subject.refused(.unsupported("cannot use subquery in CALL argument")) }
-    return subject.accepted(.query)
+    let call = subject.body["funccall"]
+    guard call["funcname"].array.last?["String"]["sval"].string == "wait_for_job" else {
+      return subject.accepted(.query)
+    }
+    if let id = call["args"].array.first?["A_Const"]["sval"]["sval"].string, !AsynchronousJob.isID(id) {
+      return subject.refused(ServerError("22P02", "Unable to convert text to UUID"))
+    }
+    var statement = subject.accepted(.query)
+    statement.needsNoBlock = true
+    return statement
   }
 }

@@ -10,6 +10,8 @@ enum SettingRules {
     "enable_mergejoin", "enable_nestloop", "enable_seqscan", "dsql.enable_batched_nestloop",
     "disable_sync_create_index",
   ]
+  static let noCollateSetting = ServerError("42704", "unrecognized configuration parameter \"lc_collate\"")
+
   static func isSettable(_ name: String) -> Bool { settable.contains(name.lowercased()) }
 
   static func judgeSet(_ subject: Subject) -> Statement {
@@ -56,7 +58,7 @@ enum SettingRules {
         by: "SELECT coalesce(current_setting('dsql_emulator.disable_sync_create_index', true), 'on') AS \(name)",
         tag: "SHOW")
     case "lc_collate":
-      return subject.refused(ServerError("42704", "unrecognized configuration parameter \"lc_collate\""))
+      return subject.refused(noCollateSetting)
     default: return subject.accepted(.query)
     }
   }

@@ -29,6 +29,8 @@ struct Statement: Sendable {
   var isCopy = false
   /// Accepted inside a transaction block only.
   var needsBlock = false
+  /// Accepted outside of transaction blocks only.
+  var needsNoBlock = false
 
   init(_ kind: Kind, text: [UInt8], refusal: ServerError? = nil) {
     self.kind = kind

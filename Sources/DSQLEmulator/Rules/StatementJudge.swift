@@ -34,6 +34,8 @@ enum StatementJudge {
     let start: Int
     let isAsynchronous: Bool
     let namesIndexMethod: Bool
+    /// `STORAGE` clauses of columns.
+    let storage: [StorageClause]
 
     init(_ parsed: ParsedStatement, words: DSQLWords, isOnly: Bool) {
       name = parsed.name
@@ -43,6 +45,7 @@ enum StatementJudge {
       start = range.lowerBound
       isAsynchronous = words.asynchronous.contains { range.contains($0) }
       namesIndexMethod = words.using.contains { range.contains($0) }
+      storage = words.storage.filter { range.contains($0.location) }
     }
 
     /// A statement inside this one.
@@ -61,6 +64,7 @@ enum StatementJudge {
       self.start = start
       self.isAsynchronous = isAsynchronous
       self.namesIndexMethod = namesIndexMethod
+      storage = []
     }
 
     /// The statement unchanged.
@@ -99,6 +103,7 @@ enum StatementJudge {
 
   static func statement(_ subject: Subject) -> Statement {
     let body = subject.body
+    if let error = SystemRules.refusal(subject.name, body) { return subject.refused(error, as: .definition) }
     switch subject.name {
     case "TransactionStmt": return TransactionStatementRules.judge(subject)
     case "VariableSetStmt": return SettingRules.judgeSet(subject)

@@ -13,11 +13,13 @@ enum TableRules {
     let edits = body["tableElts"].array.compactMap {
       TypeRules.numericEdit($0["ColumnDef"]["typeName"], text: subject.text, start: subject.start)
     }
-    return subject.edited(.definition, edits)
+    let statement = subject.edited(.definition, edits)
+    return StorageClause.applied(to: statement, subject, columns: body["tableElts"].array, tag: "CREATE TABLE")
   }
 
   private static func tableRefusal(_ body: JSON) -> ServerError? {
-    switch body["relation"]["relpersistence"].string {
+    let schema = body["relation"]["schemaname"].string
+    switch schema == "pg_temp" ? "t" : body["relation"]["relpersistence"].string {
     case "t": return .unsupported("TEMPORARY or TEMP table not supported for CREATE TABLE")
     case "u": return .unsupported("UNLOGGED table not supported for CREATE TABLE")
     default: break
@@ -65,6 +67,7 @@ enum TableRules {
       let type = constraint["contype"].string
       switch type {
       case "CONSTR_ATTR_DEFERRABLE", "CONSTR_ATTR_DEFERRED":
+        if before == "CONSTR_CHECK" { return .unsupported("CHECK constraints cannot be marked DEFERRABLE") }
         if before != "CONSTR_FOREIGN" { return .unsupported("DEFERRABLE constraint not supported") }
         continue
       case "CONSTR_PRIMARY", "CONSTR_UNIQUE":
@@ -107,6 +110,11 @@ enum TableRules {
         "\(what) not supported without an explicit cache size. "
           + "please define CACHE greater than or equal to 65536 or equal to 1")
     }
+    return cacheRefusal(cache)
+  }
+
+  /// - Parameter cache: the option, as it stands in a definition or a change of one.
+  static func cacheRefusal(_ cache: JSON) -> ServerError? {
     let value = cache["arg"]["Integer"]["ival"].int ?? Int(cache["arg"]["Float"]["fval"].string ?? "") ?? 0
     if value == 1 || value >= 65536 { return nil }
     return .unsupported("CACHE (\(value)) must be greater than or equal to 65536 or equal to 1")

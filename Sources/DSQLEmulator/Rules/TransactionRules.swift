@@ -20,6 +20,8 @@ struct TransactionRules {
   let limits: Limits
   private(set) var phase = Phase.idle
   private(set) var rows = 0
+  /// Rows that locking clauses have added to the conflict set; the limit holds for them by themselves.
+  private(set) var lockedRows = 0
   private(set) var bytes = 0
   private(set) var definitions = 0
   private(set) var hasWritten = false
@@ -49,6 +51,9 @@ struct TransactionRules {
     if let refusal = statement.refusal { return refusal }
     if statement.touchesStorage, let error = catalogRefusal(catalog) { return error }
     if statement.needsBlock, !isInBlock { return .unsupportedSetting("role") }
+    if statement.needsNoBlock, isInBlock {
+      return ServerError("25001", "sys.wait_for_job cannot run inside a transaction block")
+    }
     switch statement.kind {
     case .definition:
       if definitions > 0 { return .unsupported("multiple ddl statements not supported in a transaction") }
@@ -97,6 +102,12 @@ struct TransactionRules {
     return rows > limits.rowsMax ? ServerError("54000", "transaction row limit exceeded") : nil
   }
 
+  /// Rows that a finished `FOR UPDATE` or `FOR KEY SHARE` has returned.
+  mutating func add(lockedRows count: Int) -> ServerError? {
+    lockedRows += count
+    return lockedRows > limits.rowsMax ? ServerError("54000", "transaction row limit exceeded") : nil
+  }
+
   /// Why this transaction may not commit.
   mutating func commitRefusal(now: Duration, catalog: Int) -> ServerError? {
     if let error = ageRefusal(now: now) { return error }
@@ -120,6 +131,7 @@ struct TransactionRules {
   mutating func ended() {
     phase = .idle
     rows = 0
+    lockedRows = 0
     bytes = 0
     definitions = 0
     hasWritten = false

@@ -11,7 +11,7 @@ enum TypeRules {
     "numrange", "tsrange", "tstzrange", "daterange", "int4multirange", "int8multirange", "nummultirange",
     "tsmultirange", "tstzmultirange", "datemultirange", "oid", "name", "char", "regclass", "regproc", "regtype",
     "regrole", "regnamespace", "regprocedure", "regoper", "regoperator", "regconfig", "regdictionary", "xid", "xid8",
-    "cid", "tid", "jsonpath",
+    "cid", "tid", "jsonpath", "record", "unknown", "cstring", "void", "trigger", "anyelement", "anyarray",
   ]
   private static let serials: Set<String> = ["serial", "serial2", "serial4", "serial8", "bigserial", "smallserial"]
   private static let notInKeys: Set<String> = ["timetz", "interval", "bytea", "json", "jsonb"]
@@ -26,7 +26,13 @@ enum TypeRules {
   static func name(_ type: JSON) -> String {
     type["names"].array.last?["String"]["sval"].string ?? ""
   }
-  static func displayName(_ internalName: String) -> String { displayNames[internalName] ?? internalName }
+  static func displayName(_ internalName: String) -> String {
+    // PostgreSQL's own names of its array types.
+    if internalName.hasPrefix("_"), stored.union(refused).contains(String(internalName.dropFirst())) {
+      return displayName(String(internalName.dropFirst())) + "[]"
+    }
+    return displayNames[internalName] ?? internalName
+  }
 
   /// Why a column cannot have this type.
   static func refusal(_ type: JSON) -> ServerError? {
@@ -35,7 +41,7 @@ enum TypeRules {
     if !type["arrayBounds"].array.isEmpty {
       return .unsupported("datatype \(displayName(name))[] not supported")
     }
-    if refused.contains(name) || (name.hasPrefix("_") && stored.contains(String(name.dropFirst()))) {
+    if refused.contains(name) || displayName(name).hasSuffix("[]") {
       return .unsupported("datatype \(displayName(name)) not supported")
     }
     let length = type["typmods"].array.first?["A_Const"]["ival"]["ival"].int ?? 0

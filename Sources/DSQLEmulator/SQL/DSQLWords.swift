@@ -8,6 +8,8 @@ struct DSQLWords {
   private(set) var using: [Int] = []
   /// Where the statements after the first begin, just past their semicolon.
   private(set) var statementStarts: [Int] = [0]
+  /// `STORAGE` clauses of columns in CREATE TABLE and ADD COLUMN.
+  private(set) var storage: [StorageClause] = []
   /// Set when the whole text is an `AWS IAM` statement.
   private(set) var iam: IAMStatement?
 
@@ -16,7 +18,9 @@ struct DSQLWords {
     var words: [String] = []
     var depth = 0
     var candidate: SQLToken?
+    var mentionsStorage = false
     for token in SQLLexer(original) {
+      mentionsStorage = mentionsStorage || StorageClause.isKeyword(original, token)
       if let asyncTable = candidate {
         // `ALTER TABLE async ADD …` names a table; `ALTER TABLE ASYNC t VALIDATE …` does not.
         candidate = nil
@@ -54,6 +58,7 @@ struct DSQLWords {
       }
     }
     iam = IAMStatement(original)
+    if mentionsStorage { storage = StorageClause.take(from: &text) }
   }
 
   private mutating func blank(_ token: SQLToken) {

@@ -32,10 +32,15 @@ enum SystemSchema {
       PERFORM FROM pg_roles r WHERE r.rolname = iam_grant.role_name;
       IF NOT FOUND THEN RAISE 'role "%" does not exist', role_name USING ERRCODE = '42704'; END IF;
       INSERT INTO sys.role_mappings VALUES (iam_grant.arn, iam_grant.role_name) ON CONFLICT DO NOTHING;
+      -- A privilege keeps the role from being dropped.
+      EXECUTE format('GRANT SELECT ON sys.role_mappings TO %I', role_name);
     END $$;
-    CREATE OR REPLACE PROCEDURE sys.iam_revoke(role_name text, arn text) LANGUAGE sql AS $$
-      DELETE FROM sys.role_mappings m WHERE m.arn = iam_revoke.arn AND m.role_name = iam_revoke.role_name
-    $$;
+    CREATE OR REPLACE PROCEDURE sys.iam_revoke(role_name text, arn text) LANGUAGE plpgsql AS $$
+    BEGIN
+      DELETE FROM sys.role_mappings m WHERE m.arn = iam_revoke.arn AND m.role_name = iam_revoke.role_name;
+      PERFORM FROM sys.role_mappings m WHERE m.role_name = iam_revoke.role_name;
+      IF NOT FOUND THEN EXECUTE format('REVOKE SELECT ON sys.role_mappings FROM %I', role_name); END IF;
+    END $$;
     """
 
   private static let jobs = """
@@ -73,12 +78,39 @@ enum SystemSchema {
     """
 
   private static let functions = """
+    CREATE OR REPLACE FUNCTION sys.stored_types() RETURNS oid[] LANGUAGE sql IMMUTABLE AS $$
+      SELECT ARRAY['smallint', 'integer', 'bigint', 'real', 'double precision', 'numeric', 'character', 'varchar',
+        'text', 'boolean', 'uuid', 'date', 'time', 'timetz', 'timestamp', 'timestamptz', 'interval', 'bytea', 'json',
+        'jsonb']::regtype[]::oid[]
+    $$;
     CREATE OR REPLACE FUNCTION sys.version() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'PostgreSQL 16'::text $$;
     CREATE OR REPLACE FUNCTION sys.current_setting(name text, missing_ok boolean DEFAULT false)
       RETURNS text LANGUAGE sql STABLE AS $$
       SELECT CASE lower(name) WHEN 'server_version' THEN '16.15' WHEN 'server_version_num' THEN '160015'
              ELSE pg_catalog.current_setting(name, missing_ok) END
     $$;
+    CREATE OR REPLACE FUNCTION sys.current_database() RETURNS name LANGUAGE sql IMMUTABLE AS
+      $$ SELECT 'postgres'::name $$;
+    CREATE OR REPLACE FUNCTION sys.cluster_size() RETURNS bigint LANGUAGE sql STABLE AS
+      $$ SELECT pg_database_size(pg_catalog.current_database()) $$;
+    CREATE OR REPLACE FUNCTION sys.cluster_size_limit() RETURNS bigint LANGUAGE sql IMMUTABLE AS
+      $$ SELECT 10995116277760 $$;
+    CREATE OR REPLACE FUNCTION sys.iam_session_user() RETURNS text LANGUAGE sql STABLE AS $$ SELECT session_user::text $$;
+    CREATE OR REPLACE FUNCTION sys.supported_datatypes() RETURNS SETOF text LANGUAGE sql IMMUTABLE AS $$
+      SELECT format_type(t, NULL) FROM unnest(sys.stored_types()) t
+    $$;
+    CREATE OR REPLACE FUNCTION sys.uuid_to_base32_str(id uuid) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+      SELECT string_agg(substr('abcdefghijklmnopqrstuvwxyz234567', 1 +
+        substr(('x' || replace(id::text, '-', ''))::bit(128)::text || '00', 5 * n + 1, 5)::bit(5)::int, 1), '' ORDER BY n)
+      FROM generate_series(0, 25) n
+    $$;
+    CREATE OR REPLACE FUNCTION sys.define(definition text, change text, existing text) RETURNS void
+      LANGUAGE plpgsql AS $$
+    DECLARE existed boolean := existing IS NOT NULL AND to_regclass(existing) IS NOT NULL;
+    BEGIN
+      EXECUTE definition;
+      IF NOT existed THEN EXECUTE change; END IF;
+    END $$;
     CREATE OR REPLACE FUNCTION sys.dsql_major_version() RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT 1 $$;
     CREATE OR REPLACE FUNCTION sys.current_session_id() RETURNS text LANGUAGE sql STABLE AS
       $$ SELECT pg_backend_pid()::text $$;
@@ -165,6 +197,14 @@ enum SystemSchema {
           IF number > 1000 AND made.command_tag = 'CREATE TABLE' THEN
             RAISE 'creating more than 1000 tables not allowed' USING ERRCODE = '54000';
           END IF;
+          WITH RECURSIVE base AS (
+            SELECT a.attnum, a.atttypid FROM pg_attribute a
+            WHERE a.attrelid = made.objid AND a.attnum > 0 AND NOT a.attisdropped
+            UNION ALL
+            SELECT base.attnum, t.typbasetype FROM base JOIN pg_type t ON t.oid = base.atttypid WHERE t.typtype = 'd')
+          SELECT format_type(base.atttypid, NULL) INTO type_name FROM base JOIN pg_type t ON t.oid = base.atttypid
+          WHERE t.typtype <> 'd' AND base.atttypid <> ALL (sys.stored_types()) ORDER BY base.attnum LIMIT 1;
+          IF FOUND THEN RAISE 'datatype % not supported', type_name USING ERRCODE = '0A000'; END IF;
           SELECT count(*) INTO number FROM pg_attribute
           WHERE attrelid = made.objid AND attnum > 0 AND NOT attisdropped;
           IF number > 255 THEN RAISE 'tables can have at most 255 columns' USING ERRCODE = '54011'; END IF;
