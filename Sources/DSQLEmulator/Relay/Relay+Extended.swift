@@ -121,8 +121,7 @@ extension Relay {
     }
     if statement.kind == .write || statement.kind == .lockingQuery {
       let own = input.bytes(message.range)
-      try forward()
-      input.consume(own.count)
+      replaced = own.count
       return try performWrite(statement, portal, own + Frontend.flushMessage, answers: 1)
     }
     if statement.kind == .definition { handle.defines() }
@@ -169,6 +168,12 @@ extension Relay {
   }
 
   func sync(_ message: Message) throws(Disconnected) {
+    if rules.phase == .block, outstanding == 0, accepted == 0, !isSkipping {
+      // The backend has answered everything, and would only say that its block goes on.
+      drop(message)
+      output.append(Reply.readyForQueryMessage(UInt8(ascii: "T")))
+      return
+    }
     try forward()
     drop(Message(type: message.type, range: 0..<message.range.count))
     try endImplicit()

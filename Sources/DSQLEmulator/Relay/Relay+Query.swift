@@ -10,7 +10,11 @@ extension Relay {
     isInQuery = true
     defer { isInQuery = false }
     try run(script(text))
-    try endImplicit()
+    if rules.phase == .block, outstanding == 0, !isSkipping {
+      output.append(Reply.readyForQueryMessage(UInt8(ascii: "T")))
+    } else {
+      try endImplicit()
+    }
   }
 
   private func run(_ script: Script) throws(Disconnected) {

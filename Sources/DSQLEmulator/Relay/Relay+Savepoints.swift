@@ -3,8 +3,44 @@
 extension Relay {
   /// Statement and portal that are the emulator's.
   static let ownName = "dsql-emulator"
-  private static let set = ownStatement(Array("SAVEPOINT \"dsql-emulator\"".utf8))
-  private static let reset = ownStatement(Array("RELEASE SAVEPOINT \"dsql-emulator\"".utf8)) + set
+  private static let setName = "dsql-emulator: set"
+  private static let releaseName = "dsql-emulator: release"
+  private static let set = run(prepared: setName)
+  private static let reset = run(prepared: releaseName) + set
+  private static let preparedAnswers = 3
+
+  /// Prepares the savepoint's statements; `DEALLOCATE ALL` takes them too.
+  func prepareSavepoints() throws(Disconnected) {
+    let closes = [Self.setName, Self.releaseName].map { name in
+      var close = MessageWriter(Frontend.close)
+      close.byte(UInt8(ascii: "S"))
+      close.string(name)
+      return close.finished()
+    }
+    var exchange = Exchange(isSilent: true)
+    outstanding += 4
+    try forward(
+      closes[0] + closes[1]
+        + Frontend.parseMessage(name: Self.setName, Array("SAVEPOINT \"dsql-emulator\"".utf8))
+        + Frontend.parseMessage(name: Self.releaseName, Array("RELEASE SAVEPOINT \"dsql-emulator\"".utf8))
+        + Frontend.flushMessage)
+    try pump(&exchange)
+  }
+
+  /// Close of the portal of before, Bind, Execute.
+  private static func run(prepared name: String) -> [UInt8] {
+    var close = MessageWriter(Frontend.close)
+    close.byte(UInt8(ascii: "P"))
+    close.string(ownName)
+    var bind = MessageWriter(Frontend.bind)
+    bind.string(ownName)
+    bind.string(name)
+    for _ in 0..<3 { bind.int16(0) }
+    var execute = MessageWriter(Frontend.execute)
+    execute.string(ownName)
+    execute.int32(0)
+    return close.finished() + bind.finished() + execute.finished()
+  }
 
   /// Close of the statement and portal of before, Parse, Bind, Execute.
   static func ownStatement(_ text: [UInt8], parameterTypes: [UInt8] = [0, 0], bindRest: [UInt8]? = nil) -> [UInt8] {
@@ -30,7 +66,7 @@ extension Relay {
   /// Messages that set the savepoint here, and how many answers they have.
   func savepoint() -> (messages: [UInt8], answers: Int) {
     defer { hasSavepoint = true }
-    return hasSavepoint ? (Self.reset, 2 * Self.ownAnswers) : (Self.set, Self.ownAnswers)
+    return hasSavepoint ? (Self.reset, 2 * Self.preparedAnswers) : (Self.set, Self.preparedAnswers)
   }
 
   /// After an error of the backend: back to before the statement, ready for more.

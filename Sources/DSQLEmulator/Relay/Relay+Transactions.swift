@@ -25,6 +25,8 @@ extension Relay {
       fail(refusal)
     } else if let error = exchange.error {
       try backendRefused(error, statement)
+    } else if statement.forgetsStatements {
+      try prepareSavepoints()
     }
   }
 

@@ -15,6 +15,8 @@ final class Relay {
   /// From the client. The first `accepted` bytes are whole messages that go to the backend as they are.
   let input = ByteQueue()
   var accepted = 0
+  /// Bytes after these that are done with: what they ask for goes to the backend in other words.
+  var replaced = 0
   /// To the client, not yet sent.
   let output = ByteQueue()
   /// From the backend.
@@ -81,6 +83,7 @@ final class Relay {
     shared.referee.add(handle)
     shared.referee.forgetCatalog()
     defer { shared.referee.remove(handle) }
+    try prepareSavepoints()
     while true {
       let message = try nextMessage()
       switch message.type {
@@ -140,8 +143,9 @@ final class Relay {
   /// Sends what has been accepted, then `trailer`.
   func forward(_ trailer: [UInt8] = []) throws(Disconnected) {
     try backend.send(input, accepted, trailer: trailer)
-    input.consume(accepted)
+    input.consume(accepted + replaced)
     accepted = 0
+    replaced = 0
   }
 
   private func waitForClient() throws(Disconnected) {
@@ -215,12 +219,12 @@ final class Relay {
 
   /// The judged statements of a text, remembered per session for short ones.
   func script(_ text: [UInt8]) -> Script {
+    // Hashing a long text would cost more than its tokens.
+    guard text.count <= 4096 else { return StatementJudge.script(text) }
     if let known = verdicts[text] { return known }
     let script = StatementJudge.script(text)
-    if text.count <= 4096 {
-      if verdicts.count >= 512 { verdicts.removeAll() }
-      verdicts[text] = script
-    }
+    if verdicts.count >= 512 { verdicts.removeAll() }
+    verdicts[text] = script
     return script
   }
 }

@@ -1,5 +1,27 @@
 /// Judges long literal INSERT, UPDATE and DELETE texts by their tokens.
 enum BulkText {
+  /// The statements of a long text, each judged by itself: bulk writes by their tokens, the others by the parser.
+  /// `nil` when there is only one, or when one cannot be read by itself.
+  static func statements(_ text: [UInt8]) -> Script? {
+    var pieces: [Range<Int>] = []
+    var start = 0
+    for token in SQLLexer(text) where token.kind == .symbol && text[token.range.lowerBound] == UInt8(ascii: ";") {
+      pieces.append(start..<token.range.lowerBound)
+      start = token.range.upperBound
+      if pieces.count > 64 { return nil }
+    }
+    if start < text.count { pieces.append(start..<text.count) }
+    guard pieces.count > 1 else { return nil }
+    var whole = Script()
+    for piece in pieces {
+      let script = StatementJudge.script(Array(text[piece]))
+      if script.syntaxError != nil { return nil }
+      whole.statements += script.statements
+    }
+    // One statement and a semicolon is not several.
+    return whole.statements.count > 1 ? whole : nil
+  }
+
   /// A write with nothing in it that needs a closer look; `nil` sends the text through the parser.
   static func statement(_ text: [UInt8]) -> Statement? {
     var isFirst = true

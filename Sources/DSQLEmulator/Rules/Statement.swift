@@ -27,6 +27,8 @@ struct Statement: Sendable {
   var hidesRows = false
   /// COPY: its rows do not come with the statement.
   var isCopy = false
+  /// `DEALLOCATE ALL`.
+  var forgetsStatements = false
   /// Accepted inside a transaction block only.
   var needsBlock = false
   /// Accepted outside of transaction blocks only.

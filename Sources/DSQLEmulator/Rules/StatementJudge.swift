@@ -5,6 +5,7 @@ enum StatementJudge {
   static let longTextBytes = 32 * 1024
 
   static func script(_ original: [UInt8]) -> Script {
+    if original.count > longTextBytes, let several = BulkText.statements(original) { return several }
     let tooLarge = ValueRules.refusal(literalsOf: original)
     if original.count > longTextBytes, var bulk = BulkText.statement(original) {
       bulk.refusal = tooLarge
@@ -123,7 +124,10 @@ enum StatementJudge {
       return body["is_vacuumcmd"].isTrue
         ? subject.refused(.unsupported("unsupported VACUUM statement")) : subject.accepted(.query)
     case "DeallocateStmt":
-      return body["name"].isPresent ? subject.refused(.unsupportedStatement("Deallocate")) : subject.accepted(.query)
+      if body["name"].isPresent { return subject.refused(.unsupportedStatement("Deallocate")) }
+      var statement = subject.accepted(.query)
+      statement.forgetsStatements = true
+      return statement
     case "CreateSchemaStmt":
       for (name, element) in body["schemaElts"].array.compactMap(\.node) {
         let nested = statement(subject.nested(name, element))

@@ -1,3 +1,5 @@
+import Glibc
+
 /// One token of SQL text, by where it stands.
 struct SQLToken: Equatable {
   enum Kind { case word, quotedIdentifier, string, number, parameter, symbol }
@@ -68,6 +70,17 @@ struct SQLLexer: Sequence, IteratorProtocol {
     return SQLToken(kind: .word, range: start..<offset)
   }
 
+  /// The next place of a byte.
+  private func find(_ byte: UInt8) -> Int? {
+    // SAFETY: the search stays inside the text's bytes.
+    unsafe text.withUnsafeBytes { bytes in
+      guard let start = bytes.baseAddress, offset < bytes.count,
+        let found = unsafe memchr(start + offset, Int32(byte), bytes.count - offset)
+      else { return nil }
+      return unsafe UnsafeRawPointer(found) - start
+    }
+  }
+
   private func peek(_ ahead: Int = 0) -> UInt8? {
     offset + ahead < text.count ? text[offset + ahead] : nil
   }
@@ -106,8 +119,17 @@ struct SQLLexer: Sequence, IteratorProtocol {
   /// From the opening quote to past the closing one; a doubled quote is part of the content.
   private mutating func skipQuoted(_ quote: UInt8, backslashes: Bool) {
     offset += 1
+    if !backslashes {
+      while let end = find(quote) {
+        offset = end + 1
+        if peek() != quote { return }
+        offset += 1
+      }
+      offset = text.count
+      return
+    }
     while let byte = peek() {
-      if backslashes, byte == UInt8(ascii: "\\") {
+      if byte == UInt8(ascii: "\\") {
         offset = Swift.min(offset + 2, text.count)
       } else if byte != quote {
         offset += 1

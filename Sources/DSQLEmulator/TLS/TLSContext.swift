@@ -23,6 +23,8 @@ final class TLSContext: @unchecked Sendable {
     unsafe SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE_BIT)
     _ = unsafe SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384")
     unsafe SSL_CTX_set_read_ahead_on(context)
+    // Several records with one call.
+    unsafe SSL_CTX_set_default_read_buffer_len(context, 128 * 1024)
     unsafe SSL_CTX_set_alpn_select_cb(context, selectPostgreSQL, nil)
   }
   deinit { unsafe SSL_CTX_free(raw) }

@@ -3,7 +3,12 @@ struct MessageWriter {
   private(set) var bytes: [UInt8]
 
   /// A message with its type byte and room for its length.
-  init(_ type: UInt8) { bytes = [type, 0, 0, 0, 0] }
+  /// - Parameter room: how many bytes it will have, if that is known.
+  init(_ type: UInt8, room: Int = 0) {
+    bytes = []
+    bytes.reserveCapacity(room)
+    bytes += [type, 0, 0, 0, 0]
+  }
 
   mutating func string(_ text: String) {
     bytes += text.utf8
@@ -22,9 +27,10 @@ struct MessageWriter {
   }
 
   /// The message, its length filled in.
-  func finished() -> [UInt8] {
+  consuming func finished() -> [UInt8] {
     var message = bytes
-    let length = UInt32(bytes.count - 1).bigEndian
+    bytes = []
+    let length = UInt32(message.count - 1).bigEndian
     unsafe withUnsafeBytes(of: length) { unsafe message.replaceSubrange(1..<5, with: $0) }
     return message
   }
@@ -53,7 +59,7 @@ enum Frontend {
 
   /// Parse under a statement name; `text` is not zero-terminated.
   static func parseMessage(name: String, _ text: [UInt8], parameterTypes: [UInt8] = [0, 0]) -> [UInt8] {
-    var message = MessageWriter(parse)
+    var message = MessageWriter(parse, room: name.utf8.count + text.count + parameterTypes.count + 16)
     message.string(name)
     message.text(text)
     for byte in parameterTypes { message.byte(byte) }
