@@ -29,7 +29,7 @@ struct Probe: CustomTestStringConvertible, Sendable {
     try server.behind(
       """
       CREATE TABLE t (id int PRIMARY KEY, a int, b text, j jsonb);
-      CREATE TABLE child (id int PRIMARY KEY, parent int);
+      CREATE TABLE child (id int PRIMARY KEY, parent int, w varchar(1999));
       CREATE VIEW v AS SELECT 1 AS one;
       CREATE SEQUENCE q CACHE 1;
       """)

@@ -50,6 +50,8 @@ extension Probes {
     Probe(
       "SET \"Statement_Timeout\" = 1", "0A000", "setting configuration parameter \"Statement_Timeout\" not supported"),
     Probe("PREPARE TRANSACTION 'x'", "0A000", "unsupported transaction statement: PREPARE"),
+    Probe("CREATE TABLE x (a varchar(2001) PRIMARY KEY)", "54000", "key size greater than 2000 bytes not supported"),
+    Probe("CREATE INDEX ASYNC ON child (parent, w)", "54000", "key size greater than 2000 bytes not supported"),
     Probe("CREATE TYPE x", "0A000", "CREATE TYPE not supported"),
     Probe("REINDEX TABLE t", "0A000", "unsupported statement: Reindex"),
     Probe("CLUSTER t", "0A000", "unsupported statement: Cluster"),

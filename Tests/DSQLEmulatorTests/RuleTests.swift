@@ -88,42 +88,6 @@ import Testing
     #expect(rules.commitRefusal(now: .seconds(900), catalog: 0)?.message == "transaction size limit 10mb exceeded")
   }
 
-  @Test("large values are judged by their type, arrays element by element")
-  func values() {
-    var state: UInt64 = 88_172_645_463_325_252
-    func noise(_ count: Int) -> [UInt8] {
-      var bytes: [UInt8] = []
-      bytes.reserveCapacity(count + 8)
-      while bytes.count < count {
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        withUnsafeBytes(of: state) { bytes.append(contentsOf: $0) }
-      }
-      return Array(bytes.prefix(count))
-    }
-    func refusal(_ bytes: [UInt8], _ typeID: UInt32, isBinary: Bool = true) -> String? {
-      ValueRules.refusal(parameter: bytes, typeID: typeID, isBinary: isBinary)?.message
-    }
-    func array(_ elements: [[UInt8]]) -> [UInt8] {
-      func int32(_ value: Int) -> [UInt8] { withUnsafeBytes(of: UInt32(value).bigEndian) { Array($0) } }
-      return int32(1) + int32(0) + int32(17) + int32(elements.count) + int32(1)
-        + elements.flatMap { int32($0.count) + $0 }
-    }
-    let prefix = "datatype limit greater than 1048576 bytes not supported for"
-
-    #expect(refusal(noise(1_048_576), 17) == nil)
-    #expect(refusal(noise(1_048_577), 17) == "\(prefix) bytea")
-    #expect(refusal([UInt8](repeating: 0, count: 1_048_577), 17) == "\(prefix) bytea")
-    #expect(refusal(noise(1_100_000), 3802) == "\(prefix) jsonb")
-    #expect(refusal(noise(1_100_000), 23) == nil)
-    #expect(refusal(array([noise(900_000), noise(900_000)]), 1001) == nil)
-    #expect(refusal(array([[1], noise(1_100_000)]), 1001) == "\(prefix) bytea")
-    #expect(refusal(Array(array([noise(1_100_000)]).dropLast()), 1001) == nil)
-    #expect(ValueRules.compressedSize([UInt8](repeating: 97, count: 1_000_000)[...]) < 10_000)
-    #expect(ValueRules.compressedSize(noise(100_000)[...]) >= 99_000)
-  }
-
   @Test("the token bucket for connections refills with time")
   func connectRules() {
     var rules = ConnectRules(ratePerSecond: 10, burst: 2, openMax: 3)

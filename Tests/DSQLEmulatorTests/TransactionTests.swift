@@ -73,6 +73,34 @@ import Testing
     #expect(client.run("SELECT count(*) FROM size_cap").rows == [["0"]])
   }
 
+  @Test("a row may be 2 MiB as stored")
+  func rows() throws {
+    let client = try client("row_size", "id int PRIMARY KEY, a bytea, b bytea, c bytea")
+    let full = "decode(repeat('00', 1048576), 'hex')"
+    #expect(client.run("INSERT INTO row_size VALUES (1, \(full))").tag == "INSERT 0 1")
+    let tooLarge = client.run("INSERT INTO row_size VALUES (2, \(full), \(full), 'x')")
+    #expect(tooLarge.sqlState == "54000")
+    #expect(tooLarge.message == "maximum row size exceeded")
+    #expect(client.run("UPDATE row_size SET b = a, c = a").message == "maximum row size exceeded")
+    #expect(client.run("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal").rows == [["0"]])
+  }
+
+  @Test("ages are told by a clock that may run faster than time")
+  func clock() async throws {
+    let server = try ServerUnderTest {
+      $0.clockRate = 1000
+      $0.sessionAgeMax = .seconds(10_000_000)
+    }
+    let client = try server.connect()
+    client.run("BEGIN")
+    client.run("SELECT 1")
+    try await Task.sleep(for: .milliseconds(400))
+    let answer = client.run("SELECT 1")
+    #expect(answer.message == "transaction age limit of 300s exceeded")
+    #expect(answer.detail?.hasPrefix("Current transaction age ") == true)
+    #expect(answer.detail?.hasSuffix("s exceeds 300s") == true)
+  }
+
   @Test("a transaction fails once it is too old, on its next statement or at COMMIT")
   func age() async throws {
     let server = try ServerUnderTest { $0.transactionAgeMax = .seconds(1) }
@@ -197,6 +225,13 @@ import Testing
     #expect(client.extended("INSERT INTO wide VALUES (1, $1)", [repeated]).tag == "INSERT 0 1")
     #expect(client.run("INSERT INTO wide VALUES (2, '\(repeated)')").tag == "INSERT 0 1")
     #expect(client.extended("SELECT length($1)", [noise]).rows == [["1060000"]])
+    #expect(
+      client.run("INSERT INTO wide (id, b) VALUES (3, decode(repeat('00', 1048577), 'hex'))").message
+        == "\(message) bytea")
+    #expect(client.run("INSERT INTO wide (id, b) VALUES (3, decode(repeat('00', 1048576), 'hex'))").tag == "INSERT 0 1")
+    #expect(client.run("INSERT INTO wide (id, j) VALUES (4, to_jsonb(repeat('x', 3000000)))").tag == "INSERT 0 1")
+    #expect(client.run("UPDATE wide SET a = coalesce(a, '') || '\(noise)' WHERE id = 3").message == "\(message) text")
+    #expect(client.run("UPDATE wide SET a = '\(noise)' WHERE id = 4").message == "\(message) text")
     try Self.server.get().behind("CREATE TABLE wide_keys (a text PRIMARY KEY)")
     let key = client.run("INSERT INTO wide_keys VALUES ('\(noise.prefix(9000))')")
     #expect(key.sqlState == "54000")

@@ -4,6 +4,7 @@ extension Relay {
     Array(
       """
       SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_catalog.pg_stat_xact_user_tables
+      WHERE schemaname <> 'sys'
       """.utf8))
 
   /// Whether a statement may change more rows than it reports.

@@ -53,25 +53,8 @@ extension Relay {
         statement: statement, bytes: hasParameters(rest) ? message.range.count : statement.text.count,
         bindRest: isGuarded(statement) ? input.bytes(rest) : nil, parameterTypes: prepared.parameterTypes)
     }
-    if message.range.count > ValueRules.bytesMax, let error = valueRefusal(text(parts[0]), rest) {
-      return try refuse(message, error)
-    }
     outstanding += 1
     accept(message)
-  }
-
-  /// Why a parameter of a write is too large to be stored.
-  /// - Parameter rest: a Bind message from its parameter formats on.
-  private func valueRefusal(_ portal: String, _ rest: Range<Int>) -> ServerError? {
-    guard let portal = portals[portal], portal.statement.kind == .write else { return nil }
-    let types = portal.parameterTypes
-    for parameter in BoundParameters(input, rest) where parameter.range.count > ValueRules.bytesMax {
-      let at = 2 + 4 * parameter.index
-      let typeID = at + 4 <= types.count ? types[at..<(at + 4)].reduce(0) { $0 << 8 | UInt32($1) } : 0
-      let value = input.bytes(parameter.range)
-      if let error = ValueRules.refusal(parameter: value, typeID: typeID, isBinary: parameter.isBinary) { return error }
-    }
-    return nil
   }
 
   /// - Parameter rest: a Bind message from its parameter formats on.
@@ -111,7 +94,7 @@ extension Relay {
       return
     }
     let statement = portal.statement
-    if let refusal = rules.judge(statement, now: shared.now, catalog: shared.catalog.version) {
+    if let refusal = rules.judge(statement, now: shared.clock, catalog: shared.catalog.version) {
       return try refuse(message, refusal)
     }
     if let fault = statementFault(statement) { return try refuse(message, fault) }
@@ -129,7 +112,7 @@ extension Relay {
     accept(message)
     if statement.kind == .begin, !rules.isInBlock {
       // Nothing can go wrong with it, so nobody waits for its answer.
-      return rules.began(now: shared.now)
+      return rules.began(now: shared.clock)
     }
     try perform(statement, Frontend.flushMessage)
   }

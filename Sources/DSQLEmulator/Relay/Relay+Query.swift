@@ -24,7 +24,7 @@ extension Relay {
       return
     }
     for statement in script.statements {
-      if let refusal = rules.judge(statement, now: shared.now, catalog: shared.catalog.version) {
+      if let refusal = rules.judge(statement, now: shared.clock, catalog: shared.catalog.version) {
         try refuse(refusal)
       } else if let fault = statementFault(statement) {
         try refuse(fault)

@@ -130,7 +130,7 @@ extension Relay {
     }
     let tag = String(decoding: replies.bytes(5..<(range.upperBound - 1)), as: UTF8.self)
     switch statement.kind {
-    case .begin: rules.began(now: shared.now)
+    case .begin: rules.began(now: shared.clock)
     case .commit, .rollback: endTransaction()
     case .write, .lockingQuery:
       let count = tag.split(separator: " ").last.flatMap { Int($0) } ?? 0

@@ -160,7 +160,7 @@ extension Relay {
   }
 
   private func commitRefusal() -> ServerError? {
-    if let refusal = rules.commitRefusal(now: shared.now, catalog: shared.catalog.version) { return refusal }
+    if let refusal = rules.commitRefusal(now: shared.clock, catalog: shared.catalog.version) { return refusal }
     guard rules.hasWritten else { return nil }
     if shared.faults.strikes(.unavailable) { return .unavailable }
     return shared.faults.strikes(.conflict) ? .conflict : nil

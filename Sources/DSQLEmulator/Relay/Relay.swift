@@ -71,7 +71,7 @@ final class Relay {
     self.client = client
     self.backend = backend
     self.shared = shared
-    openedAt = shared.now
+    openedAt = shared.clock
     handle = SessionHandle(processID: backend.processID)
     rules = TransactionRules(
       limits: .init(age: shared.options.transactionAgeMax), catalog: shared.catalog.version)
@@ -170,7 +170,7 @@ final class Relay {
   private func millisecondsLeft() throws(Disconnected) -> Int64 {
     var limit = shared.options.sessionAgeMax
     if rules.phase != .idle { limit += shared.options.transactionAgeMax }
-    let left = openedAt + limit - shared.now
+    let left = (openedAt + limit - shared.clock) / shared.options.clockRate
     if left <= .zero { throw Disconnected("session age") }
     return Int64(left / .milliseconds(1)) + 1
   }

@@ -6,21 +6,13 @@ enum StatementJudge {
 
   static func script(_ original: [UInt8]) -> Script {
     if original.count > longTextBytes, let several = BulkText.statements(original) { return several }
-    let tooLarge = ValueRules.refusal(literalsOf: original)
-    if original.count > longTextBytes, var bulk = BulkText.statement(original) {
-      bulk.refusal = tooLarge
-      return Script(statements: [bulk])
-    }
+    if original.count > longTextBytes, let bulk = BulkText.statement(original) { return Script(statements: [bulk]) }
     let words = DSQLWords(original)
     if let iam = words.iam { return Script(statements: [IAMRules.statement(iam)]) }
     do throws(ServerError) {
       let parsed = try ParseTree.statements(of: words.text)
       let count = parsed.count
-      var statements = parsed.map { statement(Subject($0, words: words, isOnly: count == 1)) }
-      for index in statements.indices where statements[index].kind == .write && statements[index].refusal == nil {
-        statements[index].refusal = tooLarge
-      }
-      return Script(statements: statements)
+      return Script(statements: parsed.map { statement(Subject($0, words: words, isOnly: count == 1)) })
     } catch {
       return Script(syntaxError: error)
     }

@@ -110,6 +110,12 @@ package enum EmulatorCommandLine {
     Option(name: "--max-transaction-age", value: "TIME", help: "transactions fail after this (300s)") {
       time($1, &$0.transactionAgeMax)
     },
+    Option(
+      name: "--clock-rate", value: "N",
+      help: "how many times as fast the clock of these ages runs: with 100, 300 s pass in 3 s (1)"
+    ) {
+      positive($1, &$0.clockRate)
+    },
     Option(name: "--connect-rate", value: "N", help: "new connections per second, sustained (100)") {
       positive($1, &$0.connectRate)
     },

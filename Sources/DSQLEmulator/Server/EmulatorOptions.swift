@@ -20,6 +20,8 @@ package struct EmulatorOptions: Sendable {
   package var commitLatency = Duration.zero
   package var sessionAgeMax = Duration.seconds(3600)
   package var transactionAgeMax = Duration.seconds(300)
+  /// How many times as fast as time the clock of ages runs.
+  package var clockRate = 1.0
   package var connectRate = 100.0
   package var connectBurst = 1000.0
   package var connectionsMax = 10000

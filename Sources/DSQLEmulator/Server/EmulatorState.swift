@@ -31,6 +31,9 @@ final class EmulatorState: Sendable {
   /// Time since the emulator started.
   var now: Duration { ContinuousClock.now - start }
 
+  /// The clock of sessions' and transactions' ages, which may run faster.
+  var clock: Duration { now * options.clockRate }
+
   /// Counts a new connection in; every call is paired with `connectionClosed`.
   func connectionOpened() -> ServerError? {
     if let error = connects.withLock({ $0.opened(now: now) }) { return error }

@@ -6,7 +6,7 @@ enum SystemSchema {
     do throws(ServerError) {
       let connection = try BackendConnection(conninfo: conninfo, password: password, settings: [])
       try connection.run("BEGIN; SET LOCAL client_min_messages = warning; SELECT pg_advisory_xact_lock(46510316)")
-      for part in [roles, jobs, functions, eventTriggers] { try connection.run(part) }
+      for part in [roles, jobs, functions, sizes, eventTriggers] { try connection.run(part) }
       try connection.run("COMMIT")
     } catch {
       throw SetupProblem("the backend cannot be prepared: \(error.message)")
@@ -162,6 +162,9 @@ enum SystemSchema {
     CREATE OR REPLACE FUNCTION sys.check_created() RETURNS event_trigger LANGUAGE plpgsql AS $$
     DECLARE made record; number int; type_name text;
     BEGIN
+      PERFORM sys.guard_table(c.objid) FROM pg_event_trigger_ddl_commands() c
+      WHERE c.command_tag IN ('CREATE TABLE', 'ALTER TABLE') AND c.object_type = 'table' AND c.schema_name <> 'sys'
+        AND c.schema_name !~ '^pg_';
       IF coalesce(current_setting('dsql_emulator.session', true), '') <> 'on' THEN RETURN; END IF;
       FOR made IN SELECT * FROM pg_event_trigger_ddl_commands() LOOP
         IF made.object_type = 'index' THEN
@@ -172,6 +175,14 @@ enum SystemSchema {
             AND a.atttypid IN ('json'::regtype, 'jsonb'::regtype, 'bytea'::regtype, 'interval'::regtype, 'timetz'::regtype)
           ORDER BY a.attnum LIMIT 1;
           IF FOUND THEN RAISE 'datatype % is not supported in a key', type_name USING ERRCODE = '0A000'; END IF;
+          SELECT sum(CASE WHEN a.attlen > 0 THEN a.attlen
+            WHEN a.atttypmod > 4 AND a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) THEN a.atttypmod - 4 END)
+          INTO number
+          FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indexrelid AND a.attnum <= i.indnkeyatts
+          WHERE i.indexrelid = made.objid;
+          IF number > 2000 THEN
+            RAISE 'key size greater than 2000 bytes not supported' USING ERRCODE = '54000';
+          END IF;
           SELECT count(*) INTO number FROM pg_index i
           WHERE i.indrelid = (SELECT j.indrelid FROM pg_index j WHERE j.indexrelid = made.objid);
           IF number > 24 THEN
