@@ -45,8 +45,7 @@ import Testing
 
   @Test("rows that are only locked have a limit of their own")
   func lockedRows() throws {
-    let client = try Self.server.get().connect()
-    client.run("CREATE TABLE locked (id int PRIMARY KEY)")
+    let client = try client("locked", "id int PRIMARY KEY")
     client.run("INSERT INTO locked SELECT generate_series(1, 3000)")
     client.run("BEGIN")
     #expect(client.run("SELECT id FROM locked FOR UPDATE").rows.count == 3000)
