@@ -88,11 +88,7 @@ package final class SessionTarget: LaneTarget {
 
   package func rest() { session.rest() }
 
-  /// libpq keeps the memory of its largest message for as long as the session lives.
-  package func releaseMemory() {
-    session.discard()
-    writer.releaseMemory()
-  }
+  package func releaseMemory() { writer.releaseMemory() }
 
   /// By TRUNCATE where there is one, else in slices that fit a transaction. Each proves first that this instance
   /// still owns the pipeline.

@@ -11,6 +11,9 @@ package final class SinkPool: Sendable {
   private let settings: ConnectionSettings
   private let guarded: Mutex<Guarded>
 
+  /// A connection that has sent more at once is not kept, as libpq would keep the memory.
+  private static let largeSendBytes = 4 << 20
+
   private struct Guarded {
     var state: PoolState
     var idle: [PoolState.ID: Idle] = [:]
@@ -65,11 +68,13 @@ package final class SinkPool: Sendable {
   ///
   /// - Parameter isUsable: false for one that broke or whose state is unknown: it is closed.
   package func giveBack(_ lease: Lease, isUsable: Bool) {
-    let isUsable = isUsable && lease.connection.isAlive && !lease.connection.isInTransaction
-    lease.connection.interrupt = nil
+    let connection = lease.connection
+    let isUsable =
+      isUsable && connection.isAlive && !connection.isInTransaction && connection.largestSend <= Self.largeSendBytes
+    connection.interrupt = nil
     guarded.withLock { guarded in
       if guarded.state.giveBack(lease.id, isUsable: isUsable, now: monotonicNow()) {
-        guarded.idle[lease.id] = Idle(connection: lease.connection, since: monotonicNow())
+        guarded.idle[lease.id] = Idle(connection: connection, since: monotonicNow())
       }
       for wakeup in guarded.waiters.values { wakeup.signal() }
     }

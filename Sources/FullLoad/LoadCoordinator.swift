@@ -68,7 +68,6 @@ package final class LoadCoordinator: Sendable {
         if isWide {
           // libpq keeps the memory of its largest row for as long as a session lives.
           reader.discard()
-          session.discard()
           inserter.releaseMemory()
         }
       }

@@ -98,6 +98,7 @@ extension Connection {
   /// The bytes may be any part of the stream: the protocol does not care where rows end.
   package func sendCopy(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
     guard unsafe !bytes.isEmpty else { return }
+    queuedBytes = bytes.count
     let base = unsafe bytes.baseAddress!.assumingMemoryBound(to: CChar.self)
     while true {
       let sent = unsafe PQputCopyData(raw, base, Int32(bytes.count))

@@ -20,6 +20,13 @@ package import Runtime
   /// How many statements were given a name in this session, so that none gets it twice.
   package var preparedCount = 0
 
+  /// Bytes queued since the last answer, and the most there have been: libpq keeps the memory of that for as long as the
+  /// session lives.
+  var queuedBytes = 0 {
+    didSet { largestSend = max(largestSend, queuedBytes) }
+  }
+  package private(set) var largestSend = 0
+
   /// Opens a session.
   ///
   /// - Throws: a transient `Failure` when the server can't be reached or refuses for now, a lasting one when it

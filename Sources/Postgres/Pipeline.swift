@@ -54,6 +54,7 @@ extension Connection {
     let count = unsafe Int32(parameters.count)
     let sent = unsafe PQsendQueryPrepared(raw, name, count, values, lengths, formats, 0)
     if sent == 0 { throw lostFailure() }
+    queuedBytes += unsafe parameters.reduce(0) { $0 + $1.count }
   }
 
   /// Queues a prepared statement with text parameters.
@@ -80,6 +81,7 @@ extension Connection {
   /// - Throws: when the session broke; the outcome of a COMMIT in the flight is then unknown.
   package func landFlight(steps: Int, within limit: Duration? = nil) throws(Failure) -> FlightEnd {
     let deadline = limit.map { monotonicDeadline($0) }
+    queuedBytes = 0
     var done: [FlightStep] = []
     done.reserveCapacity(steps)
     var failed: (Int, Failure)?
