@@ -26,14 +26,20 @@ enum CertificateAuthority {
   ]
 
   /// Uses the files that are there, or makes them. The authority's own key is not kept.
+  ///
+  /// Emulators that start together in one folder make them once: the others wait.
   static func prepare(folder: String) throws(SetupProblem) -> Files {
     let files = Files(folder: folder)
+    if unsafe mkdir(folder, 0o755) != 0, errno != EEXIST {
+      throw SetupProblem("folder \(folder) cannot be made: \(reason())")
+    }
+    let lock = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard lock >= 0 else { throw SetupProblem("folder \(folder) cannot be opened: \(reason())") }
+    defer { close(lock) }
+    guard flock(lock, LOCK_EX) == 0 else { throw SetupProblem("folder \(folder) cannot be locked: \(reason())") }
     if [files.authority, files.certificate, files.key].allSatisfy({ (path: String) in unsafe access(path, R_OK) == 0 })
     {
       return files
-    }
-    if unsafe mkdir(folder, 0o755) != 0, errno != EEXIST {
-      throw SetupProblem("folder \(folder) cannot be made: \(reason())")
     }
     let authorityKey = try Key()
     let serverKey = try Key()
