@@ -102,12 +102,9 @@ package final class SinkPool: Sendable {
   // MARK: Steps
 
   private func turn(before deadline: Duration, end: Wakeup?) throws(Failure) -> PoolState.Decision {
-    let wakeup = Wakeup()
-    let ticket = guarded.withLock { guarded in
-      let ticket = guarded.state.ask()
-      guarded.waiters[ticket] = wakeup
-      return ticket
-    }
+    let ticket = guarded.withLock { $0.state.ask() }
+    // Made only if there is something to wait for: most find an idle connection.
+    var wakeup: Wakeup?
     defer {
       guarded.withLock { guarded in
         guarded.waiters[ticket] = nil
@@ -115,7 +112,7 @@ package final class SinkPool: Sendable {
       }
     }
     while true {
-      wakeup.clear()
+      wakeup?.clear()
       let now = monotonicNow()
       let (decision, expired) = guarded.withLock { guarded in
         let expired = guarded.state.expire(now: now).compactMap { guarded.idle.removeValue(forKey: $0) }
@@ -126,6 +123,13 @@ package final class SinkPool: Sendable {
       if now >= deadline { throw exhausted() }
       if end?.isSignalled == true {
         throw Failure(settings.role, "interrupted", location: settings.place, connectionLost: true)
+      }
+      guard let wakeup else {
+        // Then look again: what was given back before it was known woke nobody.
+        let fresh = Wakeup()
+        guarded.withLock { $0.waiters[ticket] = fresh }
+        wakeup = fresh
+        continue
       }
       // In short waits, since a stop is signalled elsewhere.
       wakeup.wait(for: min(until.map { $0 - now } ?? deadline - now, deadline - now, .milliseconds(100)))
