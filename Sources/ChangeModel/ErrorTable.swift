@@ -108,6 +108,10 @@ package enum ErrorTable {
     ErrorRule(.these(["53400"]), .lookAndRepeat, "Start fewer pipelines at once, or lower sink.max-pool-size."),
     ErrorRule(
       .these(["57014"]), .lookAndRepeat, "Look for who cancels statements, or for a statement_timeout."),
+    ErrorRule(
+      .these(["XX000"]), text: ["could not map filenode"], .stop, within: .none,
+      "The source can't decode its log, for a table was truncated or altered while the slot was made: penstock reset, "
+        + "then load again."),
     ErrorRule(.these(["XX000"]), .lookAndRepeat, "Look at the server's state if it does not pass."),
   ]
 

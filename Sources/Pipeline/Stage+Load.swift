@@ -139,13 +139,7 @@ extension Stage {
   }
 
   private func createSlot(_ state: inout PipelineState, _ source: Connection) throws(Failure) -> SnapshotHold {
-    let replication = try Connection(run.endpoints.replication, interrupt: run.stopSignal)
-    let created = try ReplicationSlot.create(state.slot, isTemporary: false, on: replication) {
-      let blockers = (try? ReplicationSlot.blockers(source)) ?? []
-      log.warning(
-        "making slot \(state.slot) waits for older transactions to end: "
-          + (blockers.isEmpty ? "none is visible to this user" : blockers.joined(separator: "; ")))
-    }
+    let (created, replication) = try makeSlot(state.slot, source)
     Failpoint.reach(.slotMade)
     state.slotLSN = created.consistentPoint
     try update(state, [("slot_lsn", created.consistentPoint.description), ("high_mark", nil)])
@@ -154,6 +148,39 @@ extension Stage {
     log.info("created slot \(state.slot) at \(created.consistentPoint)")
     return SnapshotHold(
       session: replication, name: created.snapshot, point: created.consistentPoint, joinsStream: true)
+  }
+
+  /// How often a slot is made before one is taken that was made while a table's definition changed.
+  private static let slotAttempts = 5
+
+  /// Makes the slot, and again while that coincides with a change of a definition.
+  /// - Returns: the slot, and the session that holds its snapshot.
+  private func makeSlot(
+    _ slot: String, _ source: Connection
+  ) throws(Failure) -> (ReplicationSlot.Created, Connection) {
+    let publication = settings.source.publicationName
+    var attempts = 0
+    while true {
+      attempts += 1
+      let before = try ReplicationSlot.definitions(ofPublication: publication, source)
+      let replication = try Connection(run.endpoints.replication, interrupt: run.stopSignal)
+      let created = try ReplicationSlot.create(slot, isTemporary: false, on: replication) {
+        let blockers = (try? ReplicationSlot.blockers(source)) ?? []
+        log.warning(
+          "making slot \(slot) waits for older transactions to end: "
+            + (blockers.isEmpty ? "none is visible to this user" : blockers.joined(separator: "; ")))
+      }
+      if try ReplicationSlot.definitions(ofPublication: publication, source) == before { return (created, replication) }
+      if attempts == Self.slotAttempts {
+        log.warning(
+          "slot \(slot) was made \(attempts) times, and a table was truncated or altered each time: PostgreSQL may be "
+            + "unable to decode what was open then. If the stream fails, run penstock reset and load at a quieter time."
+        )
+        return (created, replication)
+      }
+      log.warning("a table was truncated or altered while slot \(slot) was made: making it again")
+      try ReplicationSlot.drop(slot, source)
+    }
   }
 
   /// A snapshot after the slot's: changes in between are streamed over what is read, and converge. Tables without a

@@ -57,6 +57,32 @@ package enum ReplicationSlot {
     return Created(consistentPoint: point, snapshot: snapshot)
   }
 
+  /// A fingerprint of what the server decodes a publication's tables by: it changes with every TRUNCATE, rewrite or
+  /// change of a definition that has been committed.
+  ///
+  /// A slot can't be trusted when this changed while the slot was made. Up to PostgreSQL 18 the snapshot for
+  /// transactions that were open at the slot's start may lack a change of the catalog that was committed a little
+  /// earlier: the server then decodes rows by the definition before it, or fails for ever with `could not map filenode`.
+  /// (pgsql-hackers, "Historic snapshot doesn't track txns committed in BUILDING_SNAPSHOT state".)
+  package static func definitions(ofPublication name: String, _ connection: Connection) throws(Failure) -> String {
+    try connection.query(
+      """
+      WITH published AS (
+        SELECT format('%I.%I', schemaname, tablename)::regclass AS root FROM pg_catalog.pg_publication_tables
+        WHERE pubname=$1
+      ), leaf AS (
+        SELECT root AS oid FROM published UNION SELECT t.relid FROM published, pg_catalog.pg_partition_tree(root) t
+      )
+      SELECT coalesce(md5(string_agg(concat_ws(' ', c.oid, c.xmin, c.relfilenode, a.columns, i.keys), ',' ORDER BY c.oid)), '')
+      FROM leaf JOIN pg_catalog.pg_class c USING (oid),
+        LATERAL (SELECT string_agg(xmin::text, ' ' ORDER BY attnum) AS columns FROM pg_catalog.pg_attribute
+          WHERE attrelid=c.oid AND attnum>0) a,
+        LATERAL (SELECT string_agg(xmin::text, ' ' ORDER BY indexrelid) AS keys FROM pg_catalog.pg_index
+          WHERE indrelid=c.oid AND (indisprimary OR indisreplident)) i
+      """, [name]
+    ).single ?? ""
+  }
+
   /// Drops a slot if it is there, ending a session that still streams from it.
   package static func drop(_ name: String, _ connection: Connection) throws(Failure) {
     guard let status = try status(name, connection) else { return }
