@@ -14,11 +14,11 @@ test: dependencies ## Run all tests, against PostgreSQL servers that they start 
 	swift test --disable-xctest $(if $(FILTER),--filter '$(FILTER)')
 
 lint: dependencies ## Check the format and style of Swift code and scripts
-	swift format lint --strict --recursive Sources Tests migrations Package.swift
+	swift format lint --strict --recursive Sources Tests migrations docs Package.swift
 	shellcheck $$(grep -rlE '^#!.*\b(ba)?sh\b' scripts .ci docker bench 2>/dev/null)
 
 format: ## Format the Swift code in place
-	swift format --in-place --recursive Sources Tests migrations Package.swift
+	swift format --in-place --recursive Sources Tests migrations docs Package.swift
 
 demo: ## Show the whole thing on this machine: load, follow, verify (SCALE=10 means 1 million rows)
 	@scripts/demo

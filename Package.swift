@@ -20,6 +20,12 @@ func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: shipped)
 }
 
+func example(_ name: String, in folder: String) -> Target {
+  .executableTarget(
+    name: name, dependencies: ["Penstock"], path: "docs/extending/\(folder)", packageAccess: false,
+    swiftSettings: strict)
+}
+
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
   .testTarget(
     name: name, dependencies: dependencies + ["PenstockTestKit"], exclude: exclude, swiftSettings: strict)
@@ -28,7 +34,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
 let package = Package(
   name: "penstock",
   products: [
-    .executable(name: "penstock", targets: ["penstock"]),
+    .library(name: "Penstock", targets: ["Penstock"]),
+    .executable(name: "penstock", targets: ["PenstockProgram"]),
     .executable(name: "dsql-emulator", targets: ["dsql-emulator"]),
   ],
   targets: [
@@ -40,16 +47,17 @@ let package = Package(
     .systemLibrary(name: "CPgQuery", providers: [.apt(["libpg-query-dev"])]),
     .target(name: "CPenstockShims"),
 
-    // Pure rooms: no Foundation, no C.
+    // Pure rooms: no Foundation, no C. The first is what programs of others see.
+    room("PenstockExtensions"),
     room("ChangeModel"),
     room("SQLMapping", ["ChangeModel"]),
     room("Apply", ["ChangeModel", "SQLMapping"]),
 
     // Rooms that touch the outside, each one C library at most, but for the signing and fetching of one service.
     room("Runtime", ["CPenstockShims", "ChangeModel"]),
-    room("Settings", ["CLibYAML", "Runtime", "ChangeModel"]),
-    room("Postgres", ["CLibPQ", "CPenstockShims", "Runtime", "ChangeModel"]),
-    room("AWS", ["COpenSSL", "CCurl", "CPenstockShims", "Runtime", "ChangeModel"]),
+    room("Settings", ["CLibYAML", "Runtime", "PenstockExtensions", "ChangeModel"]),
+    room("Postgres", ["CLibPQ", "CPenstockShims", "Runtime", "PenstockExtensions", "ChangeModel"]),
+    room("AWS", ["COpenSSL", "CCurl", "CPenstockShims", "Runtime", "PenstockExtensions", "ChangeModel"]),
     room("Lanes", ["Runtime", "Apply", "SQLMapping", "ChangeModel"]),
     room("PostgresSource", ["Lanes", "Postgres", "Runtime", "SQLMapping", "ChangeModel", "Apply"]),
     .target(
@@ -70,7 +78,7 @@ let package = Package(
       [
         "Settings", "Lanes", "FullLoad", "DSQLSink", "PostgresSource", "Postgres", "AWS", "Runtime", "Apply",
         "SQLMapping",
-        "ChangeModel",
+        "PenstockExtensions", "ChangeModel",
       ]),
     room("CommandLineArguments", ["ChangeModel"]),
     room(
@@ -79,13 +87,18 @@ let package = Package(
         "Settings", "Pipeline", "FullLoad", "DSQLSink", "PostgresSource", "Postgres", "AWS", "Runtime", "SQLMapping",
         "ChangeModel",
       ]),
-    .executableTarget(
-      name: "penstock",
-      dependencies: [
+    room(
+      "Commands",
+      [
         "Operations", "Pipeline", "Verification", "Settings", "FullLoad", "DSQLSink", "PostgresSource", "Postgres",
-        "AWS", "Runtime", "SQLMapping", "ChangeModel", "CommandLineArguments",
-      ],
-      swiftSettings: shipped),
+        "AWS", "Runtime", "SQLMapping", "PenstockExtensions", "ChangeModel", "CommandLineArguments",
+      ]),
+    room("Penstock", ["Commands", "PenstockExtensions"]),
+    .executableTarget(name: "PenstockProgram", dependencies: ["Penstock"], swiftSettings: shipped),
+
+    // What docs/extending.md shows; each sees no more than a program outside this package does.
+    example("LoginCommand", in: "authentication-provider"),
+    example("ByState", in: "error-policy"),
 
     // A DSQL to test against; knows nothing of the rooms above it.
     room("DSQLEmulator", ["AWS", "COpenSSL", "CLibPQ", "CPgQuery", "CPenstockShims"]),
@@ -105,7 +118,7 @@ let package = Package(
     tests("ApplyTests", ["ChangeTestKit", "Apply", "SQLMapping", "ChangeModel"]),
     tests("LanesTests", ["ChangeTestKit", "Lanes", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
     tests("RuntimeTests", ["Runtime"]),
-    tests("PostgresTests", ["Postgres", "Runtime", "ChangeModel"]),
+    tests("PostgresTests", ["Postgres", "Runtime", "PenstockExtensions", "ChangeModel"]),
     tests(
       "PostgresSourceTests",
       ["ChangeTestKit", "Pipeline", "PostgresSource", "Postgres", "Apply", "SQLMapping", "ChangeModel"]),
@@ -124,6 +137,7 @@ let package = Package(
     tests("PenstockCLITests", ["CommandLineArguments"], exclude: ["help.txt"]),
     tests("SettingsTests", ["Settings", "Runtime", "ChangeModel"], exclude: ["Scenarios"]),
     tests("AWSTests", ["AWS", "Runtime", "ChangeModel"]),
+    tests("PipelineTests", ["Pipeline", "Runtime", "PenstockExtensions", "Penstock", "Postgres", "ChangeModel"]),
     tests("IntegrationTests", ["Runtime"]),
     tests("DSQLEmulatorTests", ["DSQLEmulator", "CLibPQ", "COpenSSL", "AWS", "ChangeModel"]),
     tests(

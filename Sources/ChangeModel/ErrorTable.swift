@@ -10,8 +10,12 @@ package enum ErrorTable {
   }
 
   /// The rule for a failure that a server has reported, or that broke the session.
+  ///
+  /// What an error policy has decided goes first, but for Penstock's own definitions.
   package static func rule(for failure: Failure, in phase: ErrorPhase) -> ErrorRule {
-    rule(failure.state, failure.message + "\n" + failure.hint, in: phase)
+    var rule = rule(failure.state, failure.message + "\n" + failure.hint, in: phase)
+    if let verdict = failure.verdict, phase != .definition { rule.action = verdict }
+    return rule
   }
 
   package static let all: [ErrorRule] =

@@ -39,6 +39,8 @@ package struct Failure: Error, Sendable, CustomStringConvertible {
   package var connectionLost: Bool
   /// Whether the same work may succeed later without anyone changing anything.
   package var isTransient: Bool
+  /// What an error policy has decided; `nil` leaves it to the table of errors.
+  package var verdict: ErrorAction?
 
   package init(
     _ kind: Kind, _ message: String, location: String = "", hint: String = "", state: SQLState? = nil,

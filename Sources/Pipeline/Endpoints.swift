@@ -1,6 +1,6 @@
 package import AWS
 internal import Apply
-internal import ChangeModel
+package import ChangeModel
 package import DSQLSink
 package import Postgres
 package import Runtime
@@ -14,28 +14,32 @@ package struct Endpoints: Sendable {
   /// The same with the replication protocol.
   package let replication: ConnectionSettings
   package let sink: SinkOptions
-  /// How the sink's tokens are made; `nil` when its login is by password.
+  /// How the sink's tokens are made; `nil` when its login is not by IAM.
   package let login: DSQLLogin?
+  /// Who gives the sink's passwords.
+  package let sinkLogin: LoginGate
 
-  /// - Parameter environment: where the search for AWS credentials begins.
-  package init(_ settings: PipelineSettings, environment: [String: String], log: Log) {
+  /// - Throws: when an extension can't be made.
+  package init(_ settings: PipelineSettings, _ surroundings: Surroundings, log: Log) throws(Failure) {
     let server = settings.source.server
     let session = sourceSessionSettings.map { "-c \($0.name)=\($0.value)" }
     let limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"].map { "-c \($0)=0" }
-    let password = server.password?.revealed
     let base = ConnectionSettings(
       role: .source,
       parameters: server.parameters + [
         ("options", (session + limits + ["-c synchronize_seqscans=off"]).joined(separator: " "))
       ] + Endpoints.keepalive,
-      connectTimeout: server.connectTimeout, password: { () throws(Failure) in password }
-    )
+      connectTimeout: server.connectTimeout,
+      gate: try surroundings.gate(settings.source.login, server, role: .source))
     source = base
     replication = base.adding([("replication", "database")])
-    login = Endpoints.login(settings, environment: environment, log: log)
+    login = Endpoints.login(settings, environment: surroundings.environment, log: log)
+    sinkLogin = try surroundings.gate(settings.sink.login, settings.sink.server, role: .sink, tokens: login)
+    var connection = Endpoints.sinkConnection(settings, sinkLogin)
+    connection.errorPolicy = try surroundings.errorPolicy(settings.sink.errorPolicy)
     sink = SinkOptions(
       dialect: settings.sink.kind == .dsql ? .dsql : .postgres,
-      connection: Endpoints.sinkConnection(settings, login),
+      connection: connection,
       envelope: settings.sink.kind == .dsql
         ? .dsql(batchSize: settings.sink.batchSize) : .postgres(batchSize: settings.sink.batchSize),
       pool: PoolState.Limits(settings.sink.pool), retry: settings.sink.retry,
@@ -51,7 +55,7 @@ package struct Endpoints: Sendable {
   ]
 
   private static func sinkConnection(
-    _ settings: PipelineSettings, _ login: DSQLLogin?
+    _ settings: PipelineSettings, _ gate: LoginGate
   ) -> ConnectionSettings {
     let server = settings.sink.server
     var parameters = server.parameters + keepalive
@@ -66,22 +70,11 @@ package struct Endpoints: Sendable {
             + "-c tcp_keepalives_count=3 -c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC"
         ))
     }
-    let password = server.password?.revealed
-    guard let tokens = login?.tokens else {
-      return ConnectionSettings(
-        role: .sink, parameters: parameters, connectTimeout: server.connectTimeout,
-        password: { () throws(Failure) in password })
-    }
-    var connection = ConnectionSettings(
-      role: .sink, parameters: parameters, connectTimeout: server.connectTimeout,
-      password: { () throws(Failure) in try tokens.authToken() })
-    connection.renewedPassword = { (refused, text) throws(Failure) in
-      try tokens.refreshToken(insteadOf: refused, text: text)
-    }
-    return connection
+    return ConnectionSettings(
+      role: .sink, parameters: parameters, connectTimeout: server.connectTimeout, gate: gate)
   }
 
-  /// How the sink's tokens are made; `nil` when its login is by password.
+  /// How the sink's tokens are made; `nil` when its login is not by IAM.
   /// - Parameter lifetimeSeconds: how long they live; `nil` for the usual time.
   package static func login(
     _ settings: PipelineSettings, environment: [String: String], lifetimeSeconds: Int64? = nil, log: Log

@@ -28,12 +28,12 @@ package final class PipelineRun: Sendable {
   }
 
   package init(
-    _ settings: PipelineSettings, environment: [String: String], exitWhenCaughtUp: Bool, log: Log
-  ) {
+    _ settings: PipelineSettings, _ surroundings: Surroundings, exitWhenCaughtUp: Bool, log: Log
+  ) throws(Failure) {
     self.settings = settings
     self.log = log
     self.exitWhenCaughtUp = exitWhenCaughtUp
-    endpoints = Endpoints(settings, environment: environment, log: log)
+    endpoints = try Endpoints(settings, surroundings, log: log)
   }
 
   /// Works until it is done or told to stop.

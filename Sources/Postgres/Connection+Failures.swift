@@ -10,24 +10,27 @@ extension Connection {
   /// The session broke.
   func lostFailure() -> Failure {
     let text = libpqMessage
-    return Failure(
-      settings.role, text.isEmpty ? "the server closed the connection" : "connection lost: \(text)",
-      location: settings.place, connectionLost: true, isTransient: true)
+    return judged(
+      Failure(
+        settings.role, text.isEmpty ? "the server closed the connection" : "connection lost: \(text)",
+        location: settings.place, connectionLost: true, isTransient: true), .statement)
   }
 
   func timeoutFailure() -> Failure {
-    Failure(
-      settings.role, "the server did not answer in time", location: settings.place, connectionLost: true,
-      isTransient: true)
+    judged(
+      Failure(
+        settings.role, "the server did not answer in time", location: settings.place, connectionLost: true,
+        isTransient: true), .statement)
   }
 
   /// A failed attempt to connect. libpq gives no SQLSTATE here, so the text decides.
   func connectFailure() -> Failure {
     let text = libpqMessage
     let rule = ErrorTable.rule(nil, text, in: .connect)
-    return Failure(
-      settings.role, "cannot connect: \(text)", location: settings.place, hint: rule.remedy, state: rule.serverState,
-      connectionLost: true, isTransient: rule.action.isTransient)
+    return judged(
+      Failure(
+        settings.role, "cannot connect: \(text)", location: settings.place, hint: rule.remedy, state: rule.serverState,
+        connectionLost: true, isTransient: rule.action.isTransient), .connect)
   }
 
   /// The failure in an error result, with row values kept out.
@@ -51,8 +54,9 @@ extension Connection {
     if let constraint = result.errorField(Int32(0x6E)) { location += ", constraint \(constraint)" }  // 'n'
     let hint = result.errorField(Int32(0x48)) ?? ""  // 'H'
     let rule = ErrorTable.rule(sqlState, message + "\n" + hint, in: .statement)
-    return Failure(
-      settings.role, message, location: location, hint: hint.isEmpty ? rule.remedy : hint, state: sqlState,
-      connectionLost: rule.endsSession || !isAlive, isTransient: rule.action.isTransient)
+    return judged(
+      Failure(
+        settings.role, message, location: location, hint: hint.isEmpty ? rule.remedy : hint, state: sqlState,
+        connectionLost: rule.endsSession || !isAlive, isTransient: rule.action.isTransient), .statement)
   }
 }

@@ -43,7 +43,7 @@ package import Runtime
         try finishConnecting()
         break
       } catch {
-        guard let refused = password, let other = try settings.renewedPassword?(refused, error.message), !isSecond
+        guard let refused = password, let other = try settings.renewedPassword?(refused, error), !isSecond
         else {
           throw error
         }

@@ -1,4 +1,5 @@
 package import ChangeModel
+package import PenstockExtensions
 
 /// Everything needed to open one connection. The password is asked for each time, since tokens expire.
 package struct ConnectionSettings: Sendable {
@@ -10,10 +11,12 @@ package struct ConnectionSettings: Sendable {
   package var password: @Sendable () throws(Failure) -> String?
   /// Asked when the server has refused a password: another one, or `nil` when no other would be taken.
   ///
-  /// Its arguments are what was refused and what the server said. It may throw a failure that says more. A connect asks
+  /// Its arguments are what was refused and the server's refusal. It may throw a failure that says more. A connect asks
   /// for one other password at most.
-  package var renewedPassword: (@Sendable (_ refused: String, _ text: String) throws(Failure) -> String?)?
+  package var renewedPassword: (@Sendable (_ refused: String, _ refusal: Failure) throws(Failure) -> String?)?
   package var connectTimeout: Duration
+  /// Who decides about errors; `nil` for the table of errors alone.
+  package var errorPolicy: (any ErrorPolicy)?
 
   package init(
     role: Failure.Kind, parameters: [(keyword: String, value: String)], connectTimeout: Duration = .seconds(10),

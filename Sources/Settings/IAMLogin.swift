@@ -24,12 +24,9 @@ extension IAMLogin {
   static let keys = ["region", "iam-role", "iam-external-id", "iam-session-name"]
 
   /// - Returns: `nil` when the login is by password.
-  static func read(_ section: inout SettingsSection, _ kind: SinkSettings.Kind, pipeline: String) -> IAMLogin? {
-    let usesIAM =
-      section.optional(
-        .boolean("use-iam-auth", "Whether to log in with IAM tokens in place of a password."),
-        absent: "`true` for `dsql`")
-      ?? (kind == .dsql)
+  static func read(
+    _ section: inout SettingsSection, _ kind: SinkSettings.Kind, _ provider: String, pipeline: String
+  ) -> IAMLogin? {
     let region = section.optional(
       .text(
         "region", "[a-z0-9-]+", expected: "an AWS region such as us-east-1", "The AWS region tokens are signed for."),
@@ -50,15 +47,19 @@ extension IAMLogin {
         "What AWS's logs call the session of `iam-role`."), absent: "`penstock-` and the pipeline's name")
     for key in ["iam-external-id", "iam-session-name"] { section.rule(.needsOne(["iam-role"], with: key)) }
     guard kind == .dsql else { return nil }
-    guard usesIAM else {
+    guard provider == "iam" else {
+      let reason = section.isGiven("use-iam-auth") ? "use-iam-auth is false" : "auth-provider is \(provider)"
       for key in keys where section.isGiven(key) {
-        section.report(key, "given although use-iam-auth is false; expected it to be absent")
+        section.report(key, "given although \(reason); expected it to be absent")
       }
       return nil
     }
     if section.isGiven("password") {
+      let reason = section.isGiven("auth-provider") ? "auth-provider is iam" : "use-iam-auth is true"
       section.report(
-        "password", "given although use-iam-auth is true; expected it to be absent, or use-iam-auth: false")
+        "password",
+        "given although \(reason); expected it to be absent, or \(section.isGiven("auth-provider") ? "auth-provider: password" : "use-iam-auth: false")"
+      )
     }
     return IAMLogin(
       region: region, role: role, externalID: externalID,

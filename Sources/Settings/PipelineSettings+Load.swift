@@ -1,4 +1,5 @@
 import Glibc
+package import PenstockExtensions
 
 extension PipelineSettings {
   /// A configuration is text that a person writes; more is a wrong file.
@@ -9,21 +10,22 @@ extension PipelineSettings {
   /// - Parameters:
   ///   - path: the file; messages name it as it is given here.
   ///   - environment: what `${NAME}` in values stands for.
+  ///   - extensions: names that the file may use beside the built-in ones.
   /// - Throws: everything that is wrong with the file.
   package static func load(
-    path: String, environment: [String: String]
+    path: String, environment: [String: String], extensions: Extensions = Extensions()
   ) throws(SettingsProblems) -> PipelineSettings {
     let bytes: [UInt8]
     do { bytes = try readFile(path) } catch {
       throw SettingsProblems([SettingsProblem(mark: nil, path: "", message: error.message, file: shown(path))])
     }
-    return try parse(bytes, file: shown(path), environment: environment)
+    return try parse(bytes, file: shown(path), environment: environment, extensions: extensions)
   }
 
   /// Checks a configuration that is already in memory.
   /// - Parameter file: the name that messages begin with.
   package static func parse(
-    _ bytes: [UInt8], file: String, environment: [String: String]
+    _ bytes: [UInt8], file: String, environment: [String: String], extensions: Extensions = Extensions()
   ) throws(SettingsProblems) -> PipelineSettings {
     let (root, problems) = YAMLComposer.compose(bytes, file: file)
     func fail(_ message: String, _ mark: Mark?) -> SettingsProblems {
@@ -37,7 +39,8 @@ extension PipelineSettings {
     case .mapping(let entries):
       // After a syntax error there is no root, so the entries are all that the file has.
       var section = SettingsSection(
-        entries, path: "", mark: .start, source: SettingsSource(file: file, environment: environment))
+        entries, path: "", mark: .start,
+        source: SettingsSource(file: file, environment: environment, extensions: extensions))
       let settings = PipelineSettings(&section)
       let all = problems + section.finished()
       if !all.isEmpty { throw SettingsProblems(all) }

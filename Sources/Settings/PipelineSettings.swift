@@ -1,4 +1,5 @@
 package import ChangeModel
+package import PenstockExtensions
 package import Runtime
 
 /// A whole configuration file: values that need no further check.
@@ -48,12 +49,16 @@ package struct PipelineSettings: Hashable, Sendable {
 }
 
 extension PipelineSettings {
-  /// Every setting there is.
-  package static let description: SectionDescription = {
-    var root = SettingsSection([], path: "", mark: .start, source: SettingsSource(file: "", environment: [:]))
+  /// Every setting there is without extensions.
+  package static let description = description(Extensions())
+
+  /// Every setting there is, with the names of a program's extensions.
+  package static func description(_ extensions: Extensions) -> SectionDescription {
+    let source = SettingsSource(file: "", environment: [:], extensions: extensions)
+    var root = SettingsSection([], path: "", mark: .start, source: source)
     _ = PipelineSettings(&root)
     return root.description
-  }()
+  }
 
   init(_ root: inout SettingsSection) {
     let pipeline = root.section("pipeline", "What the pipeline is and does.", isRequired: true, PipelinePart.init)

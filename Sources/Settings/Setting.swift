@@ -151,6 +151,27 @@ extension Setting {
   }
 }
 
+extension Setting where Value == String {
+  /// The name of something built in, or of an extension that the program brings.
+  ///
+  /// - Parameter kind: what the name stands for, such as `authentication provider`.
+  static func name(
+    _ key: String, builtIn: [String], registered: some Collection<String>, kind: String, _ summary: String
+  ) -> Self {
+    let names = builtIn + registered.sorted()
+    return Setting(
+      key: key, type: .choice(names), summary: summary, placeholder: names[0], written: { (.string($0), $0) },
+      read: { (scalar) throws(ValueProblem) in
+        let text = try scalar.asText()
+        if names.contains(text) { return text }
+        let nearest = nearestName(to: text, among: names).map { "did you mean \"\($0)\"? " } ?? ""
+        throw ValueProblem(
+          what: text.isEmpty ? "is empty" : "is not known",
+          advice: nearest + "an \(kind) of another name is registered by a program of your own: docs/extending.md")
+      })
+  }
+}
+
 extension ExpandedScalar {
   /// How messages show the value: text in quotes, the rest bare.
   var quoted: String { kind == .text || kind == nil ? "\"\(shown(written))\"" : shown(written) }

@@ -16,6 +16,8 @@ package indirect enum SettingType: Hashable, Sendable {
   case tableTarget
   /// A list of that many or more.
   case list(SettingType, minimum: Int)
+  /// Names of the user's own with texts that are never shown.
+  case texts
   case section(SectionDescription)
 
   /// What a value must be, to follow "expected" in messages.
@@ -49,6 +51,7 @@ package indirect enum SettingType: Hashable, Sendable {
       case .choice(let names): "a list of \(Self.alternatives(names))"
       default: "a list"
       }
+    case .texts: "a mapping of names to texts"
     case .section: "a mapping"
     }
   }

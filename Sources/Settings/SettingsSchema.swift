@@ -115,6 +115,11 @@ extension SettingType {
     case .tablePattern, .tableTarget: orEnvironment(.object(["type": .string("string"), "pattern": .string(#".\.."#)]))
     case .list(let element, let minimum):
       .object(["type": .string("array"), "minItems": .integer(minimum), "items": element.schema])
+    case .texts:
+      .object([
+        "type": .string("object"),
+        "additionalProperties": .object(["type": .string("string"), "minLength": .integer(1)]),
+      ])
     case .section(let section): section.schema
     }
   }

@@ -1,4 +1,5 @@
 import ChangeModel
+import PenstockExtensions
 
 /// One mapping of the file while it is read.
 ///
@@ -61,6 +62,27 @@ struct SettingsSection {
     }
     return elements(of: entry, type, minimum: minimum).compactMap { node, path in read(element, node, path: path) }
   }
+
+  /// A mapping of names of the user's own to texts, which are never shown; it may be absent.
+  mutating func texts(_ key: String, _ summary: String) -> [String: Secret] {
+    describe(key, .texts, .optional("none"), summary)
+    guard let entry = entry(key) else { return [:] }
+    guard case .mapping(let entries) = entry.value.content else {
+      if entry.value.content != .reported {
+        report(key, "\(entry.value.content.phrase); expected \(SettingType.texts.expected)", at: entry.value.mark)
+      }
+      return [:]
+    }
+    var texts: [String: Secret] = [:]
+    for entry in entries {
+      let text = read(.secret(entry.key, ""), entry.value, path: "\(path(to: key)).\(shown(entry.key))")
+      if let text { texts[entry.key] = text }
+    }
+    return texts
+  }
+
+  /// The names under which the program that reads the file offers extensions.
+  var extensions: Extensions { source.extensions }
 
   /// A section inside this one; absent is the same as empty.
   mutating func section<Value>(
@@ -276,4 +298,5 @@ struct SettingsSection {
 struct SettingsSource {
   var file: String
   var environment: [String: String]
+  var extensions = Extensions()
 }

@@ -1,3 +1,4 @@
+internal import PenstockExtensions
 package import Runtime
 
 /// Where the tables go.
@@ -9,6 +10,7 @@ package struct SinkSettings: Hashable, Sendable {
   package let server: ServerSettings
   /// How to log in with IAM tokens; `nil` when the login is by password.
   package let iam: IAMLogin?
+  package let login: LoginSettings
   package let pool: PoolSettings
   /// Workers of the full load, and lanes of the change stream unless transactions are kept whole.
   package let parallelism: Int
@@ -21,6 +23,7 @@ package struct SinkSettings: Hashable, Sendable {
   package let bufferSize: Int
   package let retry: Backoff.Limits
   package let refusedRows: RefusedRowSettings
+  package let errorPolicy: ErrorPolicySettings
 }
 
 extension SinkSettings {
@@ -33,7 +36,17 @@ extension SinkSettings {
   init(_ section: inout SettingsSection, pipeline: String, mode: inout PipelineSettings.Mode) {
     kind = section.required(.choice("type", ["dsql": Kind.dsql, "postgres": .postgres], "What the target is."))
     server = ServerSettings(&section, .sink(kind, pipeline: pipeline))
-    iam = IAMLogin.read(&section, kind, pipeline: pipeline)
+    let usesIAM = section.optional(
+      .boolean("use-iam-auth", "Whether to log in with IAM tokens in place of a password."), absent: "`true` for `dsql`"
+    )
+    login = LoginSettings(
+      &section, of: server, default: usesIAM ?? (kind == .dsql) ? "iam" : "password",
+      builtIn: BuiltInNames.authenticationProviders, defaultText: "`iam` for `dsql`, else `password`")
+    section.rule(.excludes("auth-provider", ["use-iam-auth"]))
+    if kind == .postgres, login.provider == "iam", section.isGiven("auth-provider") {
+      section.report("auth-provider", "\"iam\" can't be used with type: postgres; expected password")
+    }
+    iam = IAMLogin.read(&section, kind, login.provider, pipeline: pipeline)
     section.rule(.onlyWhen(key: "type", value: "postgres", ["url"]))
     section.rule(.onlyWhen(key: "type", value: "dsql", ["admin-user", "use-iam-auth"] + IAMLogin.keys))
     section.rule(
@@ -64,6 +77,7 @@ extension SinkSettings {
       .byteSize("buffer-size", in: (1 << 20)...(16 << 30), "Most memory for changes and rows on their way."),
       default: 16 << 20)
     refusedRows = RefusedRowSettings(&section)
+    errorPolicy = ErrorPolicySettings(&section)
     retry = section.section(
       "retry", "What happens when the source or the target fails or goes away.", Backoff.Limits.read)
     pool.checkEnough(for: parallelism, &section)

@@ -7,6 +7,7 @@ package struct SourceSettings: Hashable, Sendable {
 
   package let kind: Kind
   package let server: ServerSettings
+  package let login: LoginSettings
   /// At least one.
   package let tables: [TablePattern]
   package let excludedTables: [TablePattern]
@@ -29,6 +30,8 @@ extension SourceSettings {
         applicationName: "penstock:\(pipeline)", hostKey: "hostname", databaseKey: "database-name",
         defaultDatabase: nil, defaultSSLMode: .prefer,
         sslModeText: "`prefer`", defaultRootCertificate: nil, rootCertificateText: "libpq's: `~/.postgresql/root.crt`"))
+    login = LoginSettings(
+      &section, of: server, default: "password", builtIn: ["password"], defaultText: "`password`")
     tables = section.list(
       .tablePattern("tables", "The tables to replicate, by exact name or pattern. See \"Table names\"."), minimum: 1)
     excludedTables = section.list(

@@ -34,6 +34,12 @@ struct ExtraSettings: Sendable {
   var sink: [String] = []
   var root: [String] = []
   var tables = "[\"*.*\"]"
+  /// How a cluster is signed in to.
+  var login = ["region: us-east-1"]
+  /// In place of the usual user of a PostgreSQL target.
+  var sinkUser = "postgres"
+  /// In place of `penstock`.
+  var program = BinaryUnderTest.penstock
   /// In place of the usual user of the source.
   var sourceUser = "postgres"
 }
@@ -112,9 +118,10 @@ final class PipelineUnderTest: Sendable {
     lines += settings.source.map { "  " + $0 }
     lines += ["sink:", "  type: \(sink.rawValue)", "  port: \(sinkPort)"]
     switch sink {
-    case .postgres: lines += ["  host: 127.0.0.1", "  database: \(target.name)", "  username: postgres"]
+    case .postgres: lines += ["  host: 127.0.0.1", "  database: \(target.name)", "  username: \(settings.sinkUser)"]
     case .dsql:
-      lines += ["  host: localhost", "  username: admin", "  region: us-east-1", "  ssl-root-cert: \(authority)"]
+      lines += ["  host: localhost", "  username: admin", "  ssl-root-cert: \(authority)"]
+      lines += settings.login.map { "  " + $0 }
     }
     lines += settings.sink.map { "  " + $0 }
     if !settings.sink.contains(where: { $0.hasPrefix("retry") }) {
@@ -139,7 +146,7 @@ final class PipelineUnderTest: Sendable {
       }
       try Data(text.utf8).write(to: URL(fileURLWithPath: file))
     }
-    return try BinaryUnderTest.penstock.start(
+    return try settings.program.start(
       [command, file] + arguments, environment: Self.credentials.merging(environment) { $1 })
   }
 
@@ -153,7 +160,7 @@ final class PipelineUnderTest: Sendable {
   /// Runs another command on the pipeline to its end: words, with `FILE` for the configuration.
   func command(_ words: String) async throws -> ChildProcess {
     let arguments = words.split(separator: " ").map { $0 == "FILE" ? file : String($0) }
-    let process = try BinaryUnderTest.penstock.start(arguments, environment: Self.credentials)
+    let process = try settings.program.start(arguments, environment: Self.credentials)
     _ = try await process.wait(timeout: .seconds(60))
     return process
   }

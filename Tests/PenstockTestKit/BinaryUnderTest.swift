@@ -1,9 +1,11 @@
 import Foundation
 
-/// The package's programs as this test run built them: they lie next to the test bundle.
+/// The package's programs and examples as this test run built them: they lie next to the test bundle.
 package enum BinaryUnderTest: String, Sendable {
   case penstock
   case dsqlEmulator = "dsql-emulator"
+  case loginCommand = "LoginCommand"
+  case byState = "ByState"
 
   package var path: String {
     let bundle = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "."

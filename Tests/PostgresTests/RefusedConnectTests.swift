@@ -1,5 +1,6 @@
 import ChangeModel
 import Foundation
+import PenstockExtensions
 import PenstockTestKit
 @testable import Postgres
 import Runtime
@@ -7,7 +8,7 @@ import Synchronization
 import Testing
 
 /// A server that asks for a password and refuses all but one, with the error a test wants.
-private final class RefusingServer: Sendable {
+final class RefusingServer: Sendable {
   struct Refusal: Sendable {
     var state: String
     var message: String
@@ -78,7 +79,8 @@ private final class RefusingServer: Sendable {
 
   /// Settings that lead here.
   func settings(
-    renewing: (@Sendable (_ refused: String, _ text: String) throws(Failure) -> String?)? = nil
+    renewing: (@Sendable (_ refused: String, _ refusal: Failure) throws(Failure) -> String?)? = nil,
+    policy: (any ErrorPolicy)? = nil
   ) -> ConnectionSettings {
     var settings = ConnectionSettings(
       role: .sink,
@@ -87,6 +89,7 @@ private final class RefusingServer: Sendable {
         ("gssencmode", "disable"),
       ], password: { () throws(Failure) in "wrong" })
     settings.renewedPassword = renewing
+    settings.errorPolicy = policy
     return settings
   }
 }
@@ -133,8 +136,8 @@ private final class RefusingServer: Sendable {
   @Test("a refused password may be replaced, and the connect goes on with the other") func renewed() throws {
     let server = try RefusingServer(.init(state: "08006", message: Self.denied, hint: "Signature expired"))
     let connection = try Connection(
-      server.settings { (refused, text) throws(Failure) in
-        refused == "wrong" && text.contains("Signature expired") ? "right" : nil
+      server.settings { (refused, refusal) throws(Failure) in
+        refused == "wrong" && refusal.message.contains("Signature expired") ? "right" : nil
       })
 
     #expect(connection.isAlive)

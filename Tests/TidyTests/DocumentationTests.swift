@@ -35,6 +35,16 @@ import Testing
     #expect(pages.keys.filter { $0.hasPrefix("docs/") && !reached.contains($0) }.sorted() == [])
   }
 
+  @Test("code on the page about extending is that of the examples") func excerpts() throws {
+    let page = try SourceFile("docs/extending.md")
+    let examples = try SourceTree.swiftFiles(in: ["docs/extending"]).map { $0.lines.joined(separator: "\n") }
+    let blocks = page.lines.joined(separator: "\n").components(separatedBy: "\n```").filter { $0.hasPrefix("swift\n") }
+      .map { String($0.dropFirst("swift\n".count)) }.filter { !$0.hasPrefix("// Package.swift") }
+
+    #expect(blocks.count > 1)
+    #expect(blocks.filter { block in !examples.contains { $0.contains(block) } } == [])
+  }
+
   /// The path from the root of the repository that a link on a page means.
   static func target(_ link: String, from page: SourceFile) -> String {
     let folder = page.path.split(separator: "/").dropLast()

@@ -3,9 +3,9 @@ import Testing
 
 @Suite struct LayeringTests {
   /// Rooms without input, output, clocks or C: values in, values out.
-  static let pureRooms: Set<String> = ["ChangeModel", "SQLMapping", "Apply"]
+  static let pureRooms: Set<String> = ["PenstockExtensions", "ChangeModel", "SQLMapping", "Apply"]
   /// The only rooms that may use Foundation; AWS's services and cache files speak JSON.
-  static let foundationRooms: Set<String> = ["AWS", "Settings", "Operations", "penstock", "dsql-emulator"]
+  static let foundationRooms: Set<String> = ["AWS", "Settings", "Operations", "Commands", "dsql-emulator"]
   /// The only rooms that may use each C library.
   static let libraryRooms: [String: Set<String>] = [
     "CLibPQ": ["Postgres", "DSQLEmulator"], "CLibYAML": ["Settings"], "COpenSSL": ["AWS", "DSQLEmulator"],
@@ -18,7 +18,7 @@ import Testing
   static func manifest() throws -> [(name: String, folder: String, dependencies: [String])] {
     let text = try String(contentsOf: SourceTree.root.appendingPathComponent("Package.swift"), encoding: .utf8)
     let targets = text.components(separatedBy: "\n  targets: [\n").last ?? ""
-    let starts = targets.matches(of: /\n    (room|tests|\.\w+)\(\s*(?:name: )?"([^"]+)"/)
+    let starts = targets.matches(of: /\n    (room|tests|example|\.\w+)\(\s*(?:name: )?"([^"]+)"/)
     return starts.indices.map { index in
       let end = index + 1 < starts.count ? starts[index + 1].range.lowerBound : targets.endIndex
       let rest = targets[starts[index].range.upperBound..<end]

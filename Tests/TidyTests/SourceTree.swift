@@ -24,7 +24,7 @@ struct SourceFile: Sendable {
       let words = lines[index].split(separator: " ")
       guard let position = words.firstIndex(of: "import"), position + 1 < words.count,
         words[..<position].allSatisfy({
-          ["package", "internal", "private", "@testable", "@preconcurrency"].contains($0)
+          ["package", "public", "internal", "private", "@testable", "@preconcurrency", "@_exported"].contains($0)
         })
       else { return nil }
       // `import struct Module.Name` imports from Module.

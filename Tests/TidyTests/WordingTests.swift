@@ -17,10 +17,26 @@ import Testing
     #expect(Self.places(of: names, in: try SourceTree.swiftFiles()) == [])
   }
 
-  @Test("nothing is public, since nobody outside the package uses it") func access() throws {
-    let declaration = /^ *(?:public|open) +(?:\w+ +)*(?:struct|class|enum|actor|protocol|func|var|let|init)\b/
+  /// The only rooms that programs outside the package see.
+  static let publicRooms = ["Sources/Penstock/", "Sources/PenstockExtensions/"]
 
-    #expect(Self.places(of: declaration, in: try SourceTree.swiftFiles()) == [])
+  @Test("nothing is public but what a program of others needs") func access() throws {
+    let declaration =
+      /\b(?:public|open)\b(?:\(set\))? +(?:\w+ +)*(?:struct|class|enum|actor|protocol|func|var|let|init|import|extension|typealias)\b/
+    let files = try SourceTree.swiftFiles().filter { file in !Self.publicRooms.contains { file.path.hasPrefix($0) } }
+    let code = Self.places(of: declaration, in: files).filter {
+      !$0.contains("///") && !$0.contains("Tests/TidyTests/")
+    }
+
+    #expect(code == [])
+  }
+
+  @Test("the rooms of the public depend on nothing of the other rooms but to run them") func publicSurface() throws {
+    let imports = try SourceTree.swiftFiles(in: ["Sources/Penstock", "Sources/PenstockExtensions"]).flatMap { file in
+      file.lines.filter { $0.contains(/^(?:@\w+ )?public import\b/) }.map(String.init)
+    }
+
+    #expect(imports == ["@_exported public import PenstockExtensions"])
   }
 
   @Test("an unchecked Sendable type says why it holds") func unchecked() throws {

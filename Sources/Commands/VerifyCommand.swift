@@ -10,10 +10,10 @@ import Verification
 
 /// `penstock verify`: 0 when both sides are equal, 1 when rows differ.
 func verifyPipeline(
-  _ settings: PipelineSettings, environment: [String: String], json: Bool, log: Log
+  _ settings: PipelineSettings, _ surroundings: Surroundings, json: Bool, log: Log
 ) async -> Int32 {
   do throws(Failure) {
-    let report = try await compare(settings, environment, log)
+    let report = try await compare(settings, surroundings, log)
     writeAll(json ? report.json : report.description, to: STDOUT_FILENO)
     return report.isEqual ? 0 : 1
   } catch {
@@ -23,10 +23,10 @@ func verifyPipeline(
 }
 
 private func compare(
-  _ settings: PipelineSettings, _ environment: [String: String], _ log: Log
+  _ settings: PipelineSettings, _ surroundings: Surroundings, _ log: Log
 ) async throws(Failure) -> VerificationReport {
   try await onThread("verify") { () throws(Failure) in
-    let endpoints = Endpoints(settings, environment: environment, log: log)
+    let endpoints = try Endpoints(settings, surroundings, log: log)
     let preparation = try Preparation(settings, endpoints)
     let verification = Verification(
       preparation.mappings, source: InstanceProbe.observing(endpoints.source), sink: endpoints.sink,

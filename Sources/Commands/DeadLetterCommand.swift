@@ -9,11 +9,11 @@ import Settings
 
 /// `penstock dlq`: 1 when a replayed row is refused again.
 func workOnDeadLetters(
-  _ order: DeadLetterOrder, _ settings: PipelineSettings, environment: [String: String], log: Log
+  _ order: DeadLetterOrder, _ settings: PipelineSettings, _ surroundings: Surroundings, log: Log
 ) async -> Int32 {
   do throws(Failure) {
     return try await onThread("dlq") { () throws(Failure) in
-      let queue = try DeadLetterQueue(settings, Endpoints(settings, environment: environment, log: log))
+      let queue = try DeadLetterQueue(settings, Endpoints(settings, surroundings, log: log))
       return try perform(order, queue, log)
     }
   } catch {

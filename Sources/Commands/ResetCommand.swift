@@ -6,10 +6,10 @@ import Runtime
 import Settings
 
 /// `penstock reset --yes`.
-func resetPipeline(_ settings: PipelineSettings, environment: [String: String], log: Log) async -> Int32 {
+func resetPipeline(_ settings: PipelineSettings, _ surroundings: Surroundings, log: Log) async -> Int32 {
   do throws(Failure) {
     try await onThread("reset") { () throws(Failure) in
-      try PipelineReset(settings, Endpoints(settings, environment: environment, log: log)).run { sentence in
+      try PipelineReset(settings, Endpoints(settings, surroundings, log: log)).run { sentence in
         writeAll(sentence + "\n", to: STDOUT_FILENO)
       }
     }

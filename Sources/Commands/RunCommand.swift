@@ -8,9 +8,15 @@ import Settings
 
 /// `penstock run`.
 func runPipeline(
-  _ settings: PipelineSettings, environment: [String: String], exitWhenCaughtUp: Bool, log: Log
+  _ settings: PipelineSettings, _ surroundings: Surroundings, exitWhenCaughtUp: Bool, log: Log
 ) async -> Int32 {
-  let run = PipelineRun(settings, environment: environment, exitWhenCaughtUp: exitWhenCaughtUp, log: log)
+  let run: PipelineRun
+  do throws(Failure) {
+    run = try PipelineRun(settings, surroundings, exitWhenCaughtUp: exitWhenCaughtUp, log: log)
+  } catch {
+    log.error("\(error)")
+    return error.exitCode
+  }
   let signals = StopSignals { run.requestStop() }
   let display = RunDisplay(run.monitor).show(log: log)
   defer {

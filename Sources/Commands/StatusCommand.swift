@@ -7,11 +7,11 @@ import Settings
 
 /// `penstock status`: 0 when both sides answered.
 func showStatus(
-  _ settings: PipelineSettings, environment: [String: String], watch: Bool, json: Bool, log: Log
+  _ settings: PipelineSettings, _ surroundings: Surroundings, watch: Bool, json: Bool, log: Log
 ) async -> Int32 {
   do throws(Failure) {
     return try await onThread("status") { () throws(Failure) in
-      let endpoints = Endpoints(settings, environment: environment, log: log)
+      let endpoints = try Endpoints(settings, surroundings, log: log)
       // Until the user interrupts: the signal ends the process.
       while watch {
         show(StatusReport(settings, endpoints), json: json, clearing: isatty(STDOUT_FILENO) != 0)

@@ -12,11 +12,11 @@ import Settings
 
 /// `penstock check`: 1 when a finding is an error.
 func checkPipeline(
-  _ settings: PipelineSettings, environment: [String: String], json: Bool, log: Log
+  _ settings: PipelineSettings, _ surroundings: Surroundings, json: Bool, log: Log
 ) async -> Int32 {
   do throws(Failure) {
     let found = try await onThread("check") { () throws(Failure) in
-      try findings(settings, Endpoints(settings, environment: environment, log: log))
+      try findings(settings, Endpoints(settings, surroundings, log: log))
     }
     writeAll(json ? jsonDocument(found) : text(found), to: STDOUT_FILENO)
     return found.contains { $0.severity == .error } ? 1 : 0
@@ -27,10 +27,10 @@ func checkPipeline(
 }
 
 /// `penstock plan`.
-func planPipeline(_ settings: PipelineSettings, environment: [String: String], log: Log) async -> Int32 {
+func planPipeline(_ settings: PipelineSettings, _ surroundings: Surroundings, log: Log) async -> Int32 {
   do throws(Failure) {
     let report = try await onThread("plan") { () throws(Failure) in
-      try plan(settings, Endpoints(settings, environment: environment, log: log))
+      try plan(settings, Endpoints(settings, surroundings, log: log))
     }
     writeAll(report, to: STDOUT_FILENO)
     return 0
