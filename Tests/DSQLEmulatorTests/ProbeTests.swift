@@ -32,6 +32,9 @@ struct Probe: CustomTestStringConvertible, Sendable {
       CREATE TABLE child (id int PRIMARY KEY, parent int, w varchar(1999));
       CREATE VIEW v AS SELECT 1 AS one;
       CREATE SEQUENCE q CACHE 1;
+      CREATE STATISTICS st ON id, a FROM t;
+      CREATE TABLE referenced (id int PRIMARY KEY);
+      CREATE TABLE referencing (id int PRIMARY KEY, r int REFERENCES referenced);
       """)
     return server
   }

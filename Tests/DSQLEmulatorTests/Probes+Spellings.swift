@@ -55,6 +55,19 @@ extension Probes {
     Probe("CREATE TYPE x", "0A000", "CREATE TYPE not supported"),
     Probe("REINDEX TABLE t", "0A000", "unsupported statement: Reindex"),
     Probe("CLUSTER t", "0A000", "unsupported statement: Cluster"),
+    Probe(
+      "SELECT set_config('work' || '_mem', '1MB', false)", "0A000",
+      "setting configuration parameter \"work_mem\" not supported"),
+    Probe(
+      "SELECT pg_catalog.set_config('statement_timeout', '1', true)", "0A000",
+      "setting configuration parameter \"statement_timeout\" not supported"),
+    Probe(
+      "ALTER STATISTICS st SET STATISTICS 101", "22023", "statistics target 101 exceeds maximum allowed value of 100"),
+    Probe(
+      "CREATE VIEW x AS SELECT '\(String(repeating: "x", count: 600_000))'", "54000", "view definition too large"),
+    Probe(
+      "SELECT count(DISTINCT i || repeat('x', 100)) FROM generate_series(1, 2000000) i", "54000",
+      "query requires more than allowed temp space of 131072 KB to execute"),
     Probe("FETCH c", "0A000", "unsupported statement: Fetch"),
   ]
 
@@ -66,6 +79,9 @@ extension Probes {
     "SELECT * FROM t LEFT JOIN LATERAL (SELECT 1) x ON true", "SELECT '1.2.3.4'::inet, ARRAY[1, 2]",
     "SELECT sys.cluster_size(), sys.cluster_size_limit(), sys.iam_session_user()",
     "SELECT sys.uuid_to_base32_str(gen_random_uuid())", "SELECT * FROM sys.supported_datatypes()",
+    "SELECT set_config('time' || 'zone', 'UTC', true)", "ALTER STATISTICS st SET STATISTICS 100",
+    "CREATE TABLE x (\((1...256).map { "c\($0) int" }.joined(separator: ", ")), PRIMARY KEY (c1))",
+    "ALTER TABLE t DROP COLUMN IF EXISTS missing, DROP COLUMN b, ADD COLUMN n numeric", "SHOW ALL",
     "SELECT 'TRUNCATE t; LOCK TABLE t', $x$ CREATE TEMP TABLE $x$ -- SAVEPOINT a",
   ].map(Probe.init(runs:))
 }

@@ -56,8 +56,11 @@ enum Probes {
       "CREATE TABLE x (a int, b int, c int, d int, e int, f int, g int, h int, i int, "
         + "PRIMARY KEY (a, b, c, d, e, f, g, h, i))", "54011", "more than 8 column keys in an index are not supported"),
     Probe(
-      "CREATE TABLE x (\((1...256).map { "c\($0) int" }.joined(separator: ", ")))", "54011",
+      "CREATE TABLE x (\((1...257).map { "c\($0) int" }.joined(separator: ", ")))", "54011",
       "tables can have at most 255 columns"),
+    Probe(
+      "CREATE TABLE x (\((1...257).map { "c\($0) int" }.joined(separator: ", ")), PRIMARY KEY (c1))", "54011",
+      "cannot use more than 256 columns in an index"),
     Probe(
       "CREATE TABLE x (a timestamptz, b text GENERATED ALWAYS AS (a::text) STORED)", "42P17",
       "generation expression is not immutable"),
@@ -70,6 +73,13 @@ enum Probes {
       "ALTER TABLE t ADD COLUMN x int NOT NULL", "0A000", "ALTER TABLE ADD COLUMN with constraint not supported"),
     Probe("ALTER TABLE t ADD COLUMN x int[]", "0A000", "datatype integer[] not supported"),
     Probe("ALTER TABLE t DROP COLUMN id", "0A000", "cannot drop primary key column id"),
+    Probe("ALTER TABLE t ADD x int, DROP a, DROP id CASCADE", "0A000", "cannot drop primary key column id"),
+    Probe("ALTER TABLE referenced DROP COLUMN id", "0A000", "cannot drop primary key column id"),
+    Probe(
+      "ALTER TABLE referenced DROP CONSTRAINT referenced_pkey", "0A000",
+      "unsupported ALTER TABLE DROP CONSTRAINT statement"),
+    Probe("ALTER TABLE t DROP COLUMN missing", "42703", "column \"missing\" of relation \"t\" does not exist"),
+    Probe("ALTER TABLE missing DROP COLUMN a", "42P01", "relation \"missing\" does not exist"),
     Probe(
       "ALTER TABLE t ALTER COLUMN a SET NOT NULL", "0A000",
       "unsupported ALTER TABLE ALTER COLUMN ... SET NOT NULL statement"),

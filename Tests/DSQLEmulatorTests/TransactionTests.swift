@@ -257,6 +257,11 @@ import Testing
     let stale = "schema has been updated by another transaction (OC001)"
     writer.run("BEGIN")
     writer.run("INSERT INTO t VALUES (1)")
+    let snapshot = try server.connect()
+    snapshot.run("BEGIN READ ONLY")
+    snapshot.run("SELECT * FROM t")
+    let untouched = try server.connect()
+    untouched.run("BEGIN")
 
     #expect(definer.run("CREATE TABLE u (id int)").tag == "CREATE TABLE")
 
@@ -264,6 +269,8 @@ import Testing
     #expect(reader.run("SELECT 1").sqlState == nil)
     #expect(reader.run("SELECT * FROM t").message == stale)
     #expect(reader.run("SELECT * FROM t").sqlState == nil)
+    #expect(snapshot.run("COMMIT").message == stale)
+    #expect(untouched.run("COMMIT").tag == "COMMIT")
     let commit = writer.run("COMMIT")
     #expect(commit.sqlState == "40001")
     #expect(commit.message == stale)

@@ -108,6 +108,14 @@ extension Relay {
       return try performWrite(statement, portal, own + Frontend.flushMessage, answers: 1)
     }
     if statement.kind == .definition { handle.defines() }
+    if mayHideChanges(statement) {
+      let own = input.bytes(message.range)
+      replaced = own.count
+      return try countingChanges(statement) { () throws(Disconnected) in
+        outstanding += 1
+        try perform(statement, own + Frontend.flushMessage)
+      }
+    }
     outstanding += 1
     accept(message)
     if statement.kind == .begin, !rules.isInBlock {
@@ -122,7 +130,7 @@ extension Relay {
   func performWrite(
     _ statement: Statement, _ portal: Portal?, _ messages: [UInt8], answers: Int
   ) throws(Disconnected) {
-    try countingCascades(statement) { () throws(Disconnected) in
+    try countingChanges(statement) { () throws(Disconnected) in
       if isGuarded(statement) { return try performGuarded(statement, portal, messages, answers: answers) }
       outstanding += answers
       try perform(statement, messages, answers: answers)

@@ -45,7 +45,9 @@ extension Relay {
       return try performWrite(statement, nil, messages, answers: 4)
     }
     if statement.kind == .definition { handle.defines() }
-    outstanding += 4
-    try perform(statement, messages, answers: 4)
+    try countingChanges(statement) { () throws(Disconnected) in
+      outstanding += 4
+      try perform(statement, messages, answers: 4)
+    }
   }
 }

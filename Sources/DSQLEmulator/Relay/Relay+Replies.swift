@@ -133,7 +133,9 @@ extension Relay {
     case .begin: rules.began(now: shared.clock)
     case .commit, .rollback: endTransaction()
     case .write, .lockingQuery:
-      let count = tag.split(separator: " ").last.flatMap { Int($0) } ?? 0
+      // What a SELECT has changed is counted elsewhere.
+      let counts = statement.kind == .lockingQuery || !tag.hasPrefix("SELECT")
+      let count = counts ? tag.split(separator: " ").last.flatMap { Int($0) } ?? 0 : 0
       if let refusal = statement.kind == .write ? rules.add(rows: count) : rules.add(lockedRows: count) {
         exchange.refusal = refusal
         return
@@ -150,13 +152,15 @@ extension Relay {
 
   /// What a backend's error becomes.
   enum Translation {
-    case conflict, catalogConflict, keyTooLarge, unchanged, withoutContext
+    case conflict, catalogConflict, keyTooLarge, tooMuchTemporarySpace, unchanged, withoutContext
 
     func response(_ fields: ErrorFields) -> [UInt8] {
       switch self {
       case .conflict: ServerError.conflict.response()
       case .catalogConflict: ServerError.catalogConflict.response()
       case .keyTooLarge: ServerError("54000", "key size too large").response()
+      case .tooMuchTemporarySpace:
+        ServerError("54000", "query requires more than allowed temp space of 131072 KB to execute").response()
       case .unchanged: fields.response(withoutContext: false)
       case .withoutContext: fields.response(withoutContext: true)
       }
@@ -168,6 +172,7 @@ extension Relay {
     case "40001", "40P01", "55P03", "57014": statement?.kind == .definition ? .catalogConflict : .conflict
     case _ where rules.isDoomed: .conflict
     case "54000" where fields["M"]?.hasPrefix("index row") == true: .keyTooLarge
+    case "53400": .tooMuchTemporarySpace
     case _ where fields["W"]?.contains("function sys.") == true: .withoutContext
     default: statement?.isRewritten == true ? .withoutContext : .unchanged
     }

@@ -29,7 +29,27 @@ enum AlterTableRules {
       TypeRules.numericEdit($0["def"]["ColumnDef"]["typeName"], text: subject.text, start: subject.start)
     }
     let statement = subject.edited(.definition, edits)
-    return StorageClause.applied(to: statement, subject, columns: commands.map { $0["def"] }, tag: "ALTER TABLE")
+    return guardingKey(
+      StorageClause.applied(to: statement, subject, columns: commands.map { $0["def"] }, tag: "ALTER TABLE"),
+      subject, commands)
+  }
+
+  /// Whether a column or constraint belongs to the primary key is known to the catalog only, and comes before what else
+  /// may depend on it.
+  private static func guardingKey(_ statement: Statement, _ subject: Subject, _ commands: [JSON]) -> Statement {
+    func names(_ subtype: String) -> [String] {
+      commands.filter { $0["subtype"].string == subtype }.compactMap { $0["name"].string }
+    }
+    let (columns, constraints) = (names("AT_DropColumn"), names("AT_DropConstraint"))
+    if columns.isEmpty && constraints.isEmpty { return statement }
+    func array(_ names: [String]) -> String {
+      "ARRAY[" + names.map { BackendConnection.literal($0) }.joined(separator: ", ") + "]::text[]"
+    }
+    return subject.replaced(
+      .definition,
+      by: "SELECT FROM sys.drop_parts(\(AsynchronousJob.quoted(statement.text)), "
+        + "\(AsynchronousJob.quoted(Array(subject.relationName.utf8))), \(array(columns)), \(array(constraints)))",
+      tag: "ALTER TABLE", hidesRows: true)
   }
 
   /// There are no triggers; switching them all on or off is accepted and does nothing.

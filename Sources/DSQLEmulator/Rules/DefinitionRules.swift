@@ -24,6 +24,7 @@ enum DefinitionRules {
   ]
 
   static func judge(_ subject: Subject) -> Statement {
+    if let error = statisticsRefusal(subject) { return subject.refused(error, as: .definition) }
     if accepted.contains(subject.name) { return subject.accepted(.definition) }
     if let error = refusal(subject) { return subject.refused(error, as: .definition) }
     if isDropTrigger(subject) {
@@ -35,6 +36,14 @@ enum DefinitionRules {
         .definition, [TypeRules.numericEdit(type, text: subject.text, start: subject.start)].compactMap { $0 })
     }
     return subject.accepted(.definition)
+  }
+
+  private static func statisticsRefusal(_ subject: Subject) -> ServerError? {
+    let targetMax = 100
+    guard subject.name == "AlterStatsStmt", let target = subject.body["stxstattarget"].int, target > targetMax else {
+      return nil
+    }
+    return ServerError("22023", "statistics target \(target) exceeds maximum allowed value of \(targetMax)")
   }
 
   private static func isDropTrigger(_ subject: Subject) -> Bool {

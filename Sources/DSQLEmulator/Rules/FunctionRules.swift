@@ -38,12 +38,8 @@ enum FunctionRules {
     }
   }
 
-  /// Whether the emulator's own function of that name, in `sys`, answers a call without a schema.
-  static func isAnsweredBySys(_ name: String, _ arguments: [JSON]) -> Bool {
-    let first = arguments.first?["A_Const"]["sval"]["sval"].string
-    return name == "version" || name == "current_database"
-      || (name == "current_setting" && first?.lowercased().hasPrefix("server_version") == true)
-  }
+  /// The emulator's own functions of these names, in `sys`, answer for PostgreSQL's.
+  static let answeredBySys: Set<String> = ["version", "current_database", "current_setting", "set_config"]
 
   /// Types that expressions may not have either.
   static func castRefusal(_ cast: JSON) -> ServerError? {

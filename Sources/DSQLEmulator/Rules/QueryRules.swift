@@ -20,7 +20,7 @@ enum QueryRules {
       }
     default: break
     }
-    let facts = Facts(body)
+    let facts = Facts(body, subject)
     if let refusal = facts.refusal { return subject.refused(refusal, as: facts.writes ? .write : .query) }
     var kind = facts.locks ? Statement.Kind.lockingQuery : .query
     switch subject.name {
@@ -32,6 +32,8 @@ enum QueryRules {
     }
     var statement = subject.edited(kind, facts.edits)
     statement.touchesStorage = facts.readsTables || kind == .write
+    statement.hidesChanges = facts.writes && kind == .write
+    statement.callsFunctions = facts.callsFunctions
     return statement
   }
 
@@ -41,10 +43,11 @@ enum QueryRules {
     var writes = false
     var locks = false
     var readsTables = false
-    /// Calls to answer from the emulator's own functions, by inserting their schema.
-    var edits: [(location: Int, insertion: String)] = []
+    var callsFunctions = false
+    /// Calls to answer from the emulator's own functions, by giving them its schema.
+    var edits: [TextEdit] = []
 
-    init(_ body: JSON) {
+    init(_ body: JSON, _ subject: Subject) {
       body.forEachMember { name, value in
         switch name {
         case "InsertStmt", "UpdateStmt", "DeleteStmt": writes = true
@@ -52,7 +55,12 @@ enum QueryRules {
         case "RangeVar": readsTables = true
         case "RangeTableSample": note(.unsupported("TABLESAMPLE clause not supported"))
         case "LockingClause": lockingClause(value)
-        case "FuncCall": call(value)
+        case "FuncCall": call(value, subject)
+        case "SQLValueFunction":
+          if value["op"].string == "SVFOP_CURRENT_CATALOG", let location = value["location"].int {
+            edits.append(
+              TextEdit(location: location, removal: "current_catalog".count, insertion: "sys.current_database()"))
+          }
         case "TypeCast": if let error = FunctionRules.castRefusal(value) { note(error) }
         case "JoinExpr": if let error = FunctionRules.joinRefusal(value) { note(error) }
         default: return
@@ -69,14 +77,19 @@ enum QueryRules {
       }
     }
 
-    private mutating func call(_ call: JSON) {
+    private mutating func call(_ call: JSON, _ subject: Subject) {
+      callsFunctions = true
       let path = call["funcname"].array.compactMap { $0["String"]["sval"].string }
       guard let name = path.last, path.count == 1 || path.first == "pg_catalog" else { return }
       let arguments = call["args"].array
       if let error = FunctionRules.refusal(name, arguments) {
         note(error)
-      } else if path.count == 1, FunctionRules.isAnsweredBySys(name, arguments), let location = call["location"].int {
-        edits.append((location, "sys."))
+      } else if FunctionRules.answeredBySys.contains(name), let location = call["location"].int {
+        // `pg_catalog.` gives way; its quotes, if any, do too.
+        let place = location - subject.start
+        let tokens = place >= 0 ? Array(SQLLexer(subject.text, from: place).prefix(3)) : []
+        let removal = path.count == 1 || tokens.count < 3 ? 0 : tokens[2].range.lowerBound - place
+        edits.append(TextEdit(location: location, removal: removal, insertion: "sys."))
       }
     }
   }
@@ -86,7 +99,7 @@ enum QueryRules {
     if body["filename"].isPresent || body["is_program"].isTrue {
       return subject.refused(.unsupported("COPY from or to a file is not supported"))
     }
-    let facts = Facts(body["query"])
+    let facts = Facts(body["query"], subject)
     if let refusal = facts.refusal { return subject.refused(refusal) }
     let kind: Statement.Kind = body["is_from"].isTrue || facts.writes ? .write : .query
     var statement = subject.accepted(kind)

@@ -50,12 +50,18 @@ enum SettingRules {
   static func judgeShow(_ subject: Subject) -> Statement {
     let name = (subject.body["name"].string ?? "").lowercased()
     switch name {
-    case "server_version", "server_version_num":
+    case "server_version", "server_version_num", "max_connections":
       return subject.replaced(.query, by: "SELECT sys.current_setting('\(name)') AS \(name)", tag: "SHOW")
     case "disable_sync_create_index":
       return subject.replaced(
         .query,
         by: "SELECT coalesce(current_setting('dsql_emulator.disable_sync_create_index', true), 'on') AS \(name)",
+        tag: "SHOW")
+    case "all":
+      return subject.replaced(
+        .query,
+        by: "SELECT name, sys.current_setting(name, true) AS setting, short_desc AS description "
+          + "FROM pg_catalog.pg_settings WHERE name <> 'lc_collate' AND name !~ '^dsql_emulator' ORDER BY lower(name)",
         tag: "SHOW")
     case "lc_collate":
       return subject.refused(noCollateSetting)

@@ -25,6 +25,10 @@ struct Statement: Sendable {
   var touchesStorage = false
   /// Whether the backend's result columns are not part of DSQL's answer.
   var hidesRows = false
+  /// Whether it may change rows that its command tag does not count: in WITH, under EXPLAIN ANALYZE.
+  var hidesChanges = false
+  /// Whether it calls functions, which may be a client's own, and change rows.
+  var callsFunctions = false
   /// COPY: its rows do not come with the statement.
   var isCopy = false
   /// `DEALLOCATE ALL`.
@@ -39,6 +43,13 @@ struct Statement: Sendable {
     self.text = text
     self.refusal = refusal
   }
+}
+
+/// A place of a text, counted in bytes from its start, where something is written in the place of what is there.
+struct TextEdit {
+  let location: Int
+  var removal = 0
+  let insertion: String
 }
 
 /// The statements of one Query or Parse message, or the syntax error in it.

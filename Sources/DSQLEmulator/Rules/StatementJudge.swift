@@ -4,6 +4,9 @@ enum StatementJudge {
   /// Literal bulk writes beyond this size are judged by their tokens: their trees would cost more than running them.
   static let longTextBytes = 32 * 1024
 
+  /// DSQL counts what it keeps of a view, which is more than its text, and for this much text always too much.
+  private static let viewBytesMax = 512 * 1024
+
   static func script(_ original: [UInt8]) -> Script {
     if original.count > longTextBytes, let several = BulkText.statements(original) { return several }
     if original.count > longTextBytes, let bulk = BulkText.statement(original) { return Script(statements: [bulk]) }
@@ -60,6 +63,13 @@ enum StatementJudge {
       storage = []
     }
 
+    /// The table it is about, as SQL names it.
+    var relationName: String {
+      let relation = body["relation"]
+      return [relation["schemaname"].string, relation["relname"].string].compactMap { $0 }
+        .map(StorageClause.quoted).joined(separator: ".")
+    }
+
     /// The statement unchanged.
     func accepted(_ kind: Statement.Kind) -> Statement {
       var statement = Statement(kind, text: text)
@@ -70,13 +80,13 @@ enum StatementJudge {
     func refused(_ error: ServerError, as kind: Statement.Kind = .query) -> Statement {
       Statement(kind, text: text, refusal: error)
     }
-    /// The statement with something inserted at places of the whole text.
-    func edited(_ kind: Statement.Kind, _ edits: [(location: Int, insertion: String)]) -> Statement {
+    /// The statement with something replaced at places of the whole text.
+    func edited(_ kind: Statement.Kind, _ edits: [TextEdit]) -> Statement {
       var statement = accepted(kind)
       for edit in edits.sorted(by: { $0.location > $1.location }) {
         let place = edit.location - start
-        guard place >= 0, place <= text.count else { continue }
-        statement.text.insert(contentsOf: edit.insertion.utf8, at: place)
+        guard place >= 0, place + edit.removal <= text.count else { continue }
+        statement.text.replaceSubrange(place..<(place + edit.removal), with: edit.insertion.utf8)
         statement.isRewritten = true
       }
       return statement
@@ -109,6 +119,9 @@ enum StatementJudge {
     case "ViewStmt":
       if body["view"]["relpersistence"].string == "t" {
         return subject.refused(.unsupported("TEMPORARY or TEMP view not supported for CREATE VIEW"), as: .definition)
+      }
+      if subject.text.count > viewBytesMax {
+        return subject.refused(ServerError("54000", "view definition too large"), as: .definition)
       }
       return subject.accepted(.definition)
     case "ConstraintsSetStmt": return subject.accepted(.query)

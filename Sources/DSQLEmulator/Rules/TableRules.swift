@@ -2,7 +2,8 @@
 enum TableRules {
   typealias Subject = StatementJudge.Subject
 
-  static let columnsMax = 255
+  /// One more than documented, and than the message says.
+  static let columnsMax = 256
   static let keyColumnsMax = 8
 
   static func judgeCreate(_ subject: Subject) -> Statement {
@@ -45,7 +46,7 @@ enum TableRules {
       if let error = columnRefusal(column) { return error }
     }
     if columnCount > columnsMax {
-      return ServerError("54011", "tables can have at most \(columnsMax) columns")
+      return hasKey(elements) ? tooManyColumnsInKey : tooManyColumns
     }
     for constraint in elements.map({ $0["Constraint"] }) where constraint.isPresent {
       if let error = constraintRefusal(constraint) { return error }
@@ -56,6 +57,18 @@ enum TableRules {
       }
     }
     return nil
+  }
+
+  static let tooManyColumns = ServerError("54011", "tables can have at most 255 columns")
+  /// The primary key is an index over all columns.
+  static let tooManyColumnsInKey = ServerError("54011", "cannot use more than 256 columns in an index")
+
+  private static func hasKey(_ elements: [JSON]) -> Bool {
+    elements.contains { element in
+      (element["ColumnDef"]["constraints"].array + [element]).contains {
+        $0["Constraint"]["contype"].string == "CONSTR_PRIMARY"
+      }
+    }
   }
 
   static func columnRefusal(_ column: JSON) -> ServerError? {

@@ -25,6 +25,8 @@ struct TransactionRules {
   private(set) var bytes = 0
   private(set) var definitions = 0
   private(set) var hasWritten = false
+  /// Whether it has read or written stored rows, and so depends on the catalog.
+  private var touchedStorage = false
   /// Whether a write has met another transaction's: COMMIT must fail.
   private(set) var isDoomed = false
   private var startedAt = Duration.zero
@@ -64,6 +66,7 @@ struct TransactionRules {
       hasWritten = true
     default: break
     }
+    if statement.touchesStorage { touchedStorage = true }
     if phase == .idle {
       phase = .implicit
       startedAt = now
@@ -99,6 +102,7 @@ struct TransactionRules {
   /// Rows that a finished statement has changed.
   mutating func add(rows count: Int) -> ServerError? {
     rows += count
+    if count > 0 { hasWritten = true }
     return rows > limits.rowsMax ? ServerError("54000", "transaction row limit exceeded") : nil
   }
 
@@ -111,7 +115,7 @@ struct TransactionRules {
   /// Why this transaction may not commit.
   mutating func commitRefusal(now: Duration, catalog: Int) -> ServerError? {
     if let error = ageRefusal(now: now) { return error }
-    if hasWritten || definitions > 0 || isDoomed, let error = catalogRefusal(catalog) { return error }
+    if touchedStorage || isDoomed, let error = catalogRefusal(catalog) { return error }
     if isDoomed { return .conflict }
     guard bytes > limits.bytesMax else { return nil }
     let mebibyte = 1024 * 1024
@@ -135,6 +139,7 @@ struct TransactionRules {
     bytes = 0
     definitions = 0
     hasWritten = false
+    touchedStorage = false
     isDoomed = false
   }
 

@@ -62,7 +62,7 @@ enum TypeRules {
   }
 
   /// A bare `numeric` is numeric(18,6) in DSQL: where to insert that.
-  static func numericEdit(_ type: JSON, text: [UInt8], start: Int) -> (location: Int, insertion: String)? {
+  static func numericEdit(_ type: JSON, text: [UInt8], start: Int) -> TextEdit? {
     guard name(type) == "numeric", type["typmods"].array.isEmpty, type["arrayBounds"].array.isEmpty,
       let location = type["location"].int, location >= start, location - start < text.count
     else { return nil }
@@ -74,6 +74,6 @@ enum TypeRules {
       end = token.range.upperBound
       if token.kind == .word, ["NUMERIC", "DECIMAL", "DEC"].contains(DSQLWords.upper(text, token)) { break }
     }
-    return end.map { ($0 + start, "(18,6)") }
+    return end.map { TextEdit(location: $0 + start, insertion: "(18,6)") }
   }
 }

@@ -40,9 +40,7 @@ struct StorageClause: Equatable {
       return "ALTER COLUMN \(quoted(column)) SET STORAGE \(clause.mode)"
     }
     if settings.isEmpty { return statement }
-    let relation = subject.body["relation"]
-    let name = [relation["schemaname"].string, relation["relname"].string].compactMap { $0 }.map(quoted)
-      .joined(separator: ".")
+    let name = subject.relationName
     let change = "ALTER TABLE \(name) \(settings.joined(separator: ", "))"
     let existing = tag == "CREATE TABLE" ? AsynchronousJob.quoted(Array(name.utf8)) : "NULL"
     return subject.replaced(
@@ -52,7 +50,8 @@ struct StorageClause: Equatable {
       tag: tag, hidesRows: true)
   }
 
-  private static func quoted(_ name: String) -> String {
+  /// A name as an SQL identifier.
+  static func quoted(_ name: String) -> String {
     "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
   }
 }

@@ -8,7 +8,7 @@ enum BackendSession {
   ) throws(ServerError) -> BackendConnection {
     var defaults = [
       ("default_transaction_isolation", "repeatable read"), ("TimeZone", "UTC"), ("lc_messages", "C"),
-      ("dsql_emulator.session", "on"),
+      ("dsql_emulator.session", "on"), ("temp_file_limit", "131072kB"),
       ("dsql_emulator.index_build_ms", String(Int(shared.options.indexBuildTime / .milliseconds(1)))),
     ].map { (name: $0.0, value: $0.1) }
     defaults += settings.filter { $0.name.lowercased() != "disable_sync_create_index" }

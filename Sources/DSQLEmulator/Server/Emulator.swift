@@ -10,6 +10,7 @@ package final class Emulator: Sendable {
   /// The certificate authority clients can verify with, when the emulator made its own.
   package let authorityFile: String?
   private let listener: Int32
+  private let shared: EmulatorState
 
   /// Prepares the backend, then listens.
   /// - Parameters:
@@ -31,20 +32,33 @@ package final class Emulator: Sendable {
     }
     let context = try TLSContext(certificateFile: options.certificateFile, keyFile: options.keyFile)
     try SystemSchema.install(conninfo: options.backend, password: backendPassword)
-    let shared = EmulatorState(
+    shared = EmulatorState(
       options: options, backendPassword: backendPassword,
       signIn: SignInRules(credentials: credentials, bindsHost: options.requiresSNI))
     (listener, port) = try Self.listen(options)
     authorityFile = authority
     let session = ClientSession(shared: shared, context: context)
+    if options.indexBuildTime > .zero {
+      let shared = shared
+      Thread.start("jobs") { Self.finishJobs(shared) }
+    }
     let listener = listener
     Thread.start("accept") { Self.acceptAll(listener, session) }
   }
 
   /// Takes no more clients; those that are connected stay until they leave or the process ends.
   package func stop() {
+    shared.isStopped.store(true, ordering: .relaxed)
     Glibc.shutdown(listener, Int32(SHUT_RDWR))
     close(listener)
+  }
+
+  /// Indexes become valid when the time of their job is over.
+  private static func finishJobs(_ shared: EmulatorState) {
+    while !shared.isStopped.load(ordering: .relaxed) {
+      shared.referee.finishJobs()
+      shared.pause(.milliseconds(20))
+    }
   }
 
   private static func acceptAll(_ listener: Int32, _ session: ClientSession) {

@@ -14,6 +14,8 @@ final class EmulatorState: Sendable {
   private let start = ContinuousClock.now
   private let connects: Mutex<ConnectRules>
   private let wakingLeft: Atomic<Int>
+  /// Set when the emulator takes no more clients.
+  let isStopped = Atomic(false)
 
   init(options: EmulatorOptions, backendPassword: String?, signIn: SignInRules) {
     self.options = options

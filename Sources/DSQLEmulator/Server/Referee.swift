@@ -66,8 +66,8 @@ final class Referee: Sendable {
   private let shared: Mutex<State>
 
   private struct State {
-    /// Whether a foreign key may change rows beside those a statement names, as of a version of the catalog.
-    var cascades: (catalog: Int, exist: Bool)?
+    /// What may change rows that no command tag counts, as of a version of the catalog.
+    var hidden: (catalog: Int, writers: HiddenWriters)?
     var connection: BackendConnection?
     var sessions: [Int32: SessionHandle] = [:]
   }
@@ -103,21 +103,37 @@ final class Referee: Sendable {
     """
   }
 
-  /// Whether any foreign key cascades. Asked of the backend once per version of the catalog.
-  func hasCascades(catalog: Int) -> Bool {
+  /// What may change rows that no command tag counts.
+  struct HiddenWriters: Sendable {
+    /// Foreign keys that cascade.
+    let cascades: Bool
+    /// Functions of clients' own.
+    let functions: Bool
+  }
+
+  /// Asked of the backend once per version of the catalog.
+  func hiddenWriters(catalog: Int) -> HiddenWriters {
     shared.withLock { state in
-      if let known = state.cascades, known.catalog == catalog { return known.exist }
-      let answer = ask(
-        &state,
-        "SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND (confdeltype <> 'a' AND confdeltype <> 'r' "
-          + "OR confupdtype <> 'a' AND confupdtype <> 'r'))")
-      state.cascades = (catalog, answer == "t")
-      return answer == "t"
+      if let known = state.hidden, known.catalog == catalog { return known.writers }
+      let answer = ask(&state, Self.hiddenQuestion) ?? ""
+      let writers = HiddenWriters(cascades: answer.contains("c"), functions: answer.contains("f"))
+      state.hidden = (catalog, writers)
+      return writers
     }
   }
 
+  private static let hiddenQuestion = """
+    SELECT CASE WHEN EXISTS (SELECT FROM pg_constraint WHERE contype = 'f'
+                             AND (confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r'))) THEN 'c' ELSE '' END
+        || CASE WHEN EXISTS (SELECT FROM pg_proc WHERE provolatile = 'v' AND oid > 16383
+                             AND pronamespace <> 'sys'::regnamespace) THEN 'f' ELSE '' END
+    """
+
+  /// Ends the jobs whose time is over.
+  func finishJobs() { shared.withLock { _ = ask(&$0, "SELECT sys.finish_jobs()") } }
+
   /// Forgets what it knows of the catalog: a backend may have been changed behind the emulator.
-  func forgetCatalog() { shared.withLock { $0.cascades = nil } }
+  func forgetCatalog() { shared.withLock { $0.hidden = nil } }
 
   /// Ends the statement that a session waits in.
   func cancel(_ session: SessionHandle) {

@@ -50,8 +50,15 @@ enum SystemSchema {
     CREATE OR REPLACE VIEW sys.jobs AS
       SELECT job_id,
              CASE WHEN ends_at > clock_timestamp() THEN 'processing' ELSE outcome END AS status,
-             CASE WHEN ends_at > clock_timestamp() THEN NULL ELSE details END AS details,
-             job_type, class_id, object_id, object_name, start_time,
+             CASE WHEN ends_at > clock_timestamp() THEN NULL
+                  WHEN job_type = 'INDEX_BUILD' AND outcome = 'completed'
+                    AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = object_id)
+                    THEN 'relation "' || object_name || '" does not exist'
+                  ELSE details END AS details,
+             job_type, class_id, object_id,
+             (SELECT (n.nspname || '.' || c.relname) COLLATE "default" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+              WHERE c.oid = object_id) AS object_name,
+             start_time,
              CASE WHEN ends_at > clock_timestamp() THEN start_time ELSE ends_at END AS update_time
       FROM sys.job_log WHERE ends_at > clock_timestamp() - interval '30 minutes';
     GRANT SELECT ON sys.jobs TO PUBLIC;
@@ -64,6 +71,20 @@ enum SystemSchema {
       FROM generate_series(1, 26)
       RETURNING job_id
     $$;
+    -- An index is not valid while its job runs.
+    CREATE OR REPLACE FUNCTION sys.spoil_index(index_id oid, makes_unique boolean) RETURNS void
+      LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+      UPDATE pg_index SET indisvalid = false, indisunique = indisunique OR makes_unique WHERE indexrelid = index_id
+    $$;
+    CREATE OR REPLACE FUNCTION sys.finish_jobs() RETURNS void
+      LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    BEGIN
+      UPDATE pg_index i SET indisvalid = true FROM sys.job_log l
+      WHERE i.indexrelid = l.object_id AND NOT i.indisvalid
+        AND l.job_type = 'INDEX_BUILD' AND l.outcome = 'completed' AND l.ends_at <= clock_timestamp();
+    EXCEPTION WHEN serialization_failure THEN
+      -- Another session has done it since this one's snapshot.
+    END $$;
     CREATE OR REPLACE PROCEDURE sys.wait_for_job(IN job_id text, INOUT succeeded boolean DEFAULT NULL)
       LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
     DECLARE job sys.job_log;
@@ -73,6 +94,7 @@ enum SystemSchema {
       END IF;
       SELECT * INTO job FROM sys.job_log l WHERE l.job_id = wait_for_job.job_id;
       IF FOUND THEN PERFORM pg_sleep(greatest(0, extract(epoch FROM job.ends_at - clock_timestamp()))); END IF;
+      PERFORM sys.finish_jobs();
       succeeded := coalesce(job.outcome = 'completed', false);
     END $$;
     """
@@ -87,8 +109,35 @@ enum SystemSchema {
     CREATE OR REPLACE FUNCTION sys.current_setting(name text, missing_ok boolean DEFAULT false)
       RETURNS text LANGUAGE sql STABLE AS $$
       SELECT CASE lower(name) WHEN 'server_version' THEN '16.15' WHEN 'server_version_num' THEN '160015'
+             WHEN 'max_connections' THEN '20'
+             WHEN 'disable_sync_create_index'
+               THEN coalesce(pg_catalog.current_setting('dsql_emulator.disable_sync_create_index', true), 'on')
              ELSE pg_catalog.current_setting(name, missing_ok) END
     $$;
+    CREATE OR REPLACE FUNCTION sys.set_config(name text, value text, is_local boolean)
+      RETURNS text LANGUAGE plpgsql AS $$
+    BEGIN
+      IF lower(name) <> ALL ('{\(SettingRules.settable.sorted().joined(separator: ","))}') THEN
+        RAISE 'setting configuration parameter "%" not supported', name USING ERRCODE = '0A000';
+      END IF;
+      RETURN pg_catalog.set_config(
+        CASE lower(name) WHEN 'disable_sync_create_index' THEN 'dsql_emulator.' ELSE '' END || name, value, is_local);
+    END $$;
+    CREATE OR REPLACE FUNCTION sys.drop_parts(definition text, relation text, columns text[], constraints text[])
+      RETURNS void LANGUAGE plpgsql AS $$
+    DECLARE key record;
+    BEGIN
+      SELECT k.conname, a.attname INTO key
+      FROM pg_constraint k
+      LEFT JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey) AND a.attname = ANY (columns)
+      WHERE k.conrelid = to_regclass(relation) AND k.contype = 'p' ORDER BY array_position(columns, a.attname::text) LIMIT 1;
+      IF key.attname IS NOT NULL THEN
+        RAISE 'cannot drop primary key column %', key.attname USING ERRCODE = '0A000';
+      ELSIF key.conname = ANY (constraints) THEN
+        RAISE 'unsupported ALTER TABLE DROP CONSTRAINT statement' USING ERRCODE = '0A000';
+      END IF;
+      EXECUTE definition;
+    END $$;
     CREATE OR REPLACE FUNCTION sys.current_database() RETURNS name LANGUAGE sql IMMUTABLE AS
       $$ SELECT 'postgres'::name $$;
     CREATE OR REPLACE FUNCTION sys.cluster_size() RETURNS bigint LANGUAGE sql STABLE AS
@@ -116,13 +165,9 @@ enum SystemSchema {
       $$ SELECT pg_backend_pid()::text $$;
     CREATE OR REPLACE FUNCTION sys.current_transaction_id() RETURNS text LANGUAGE sql STABLE AS
       $$ SELECT pg_current_xact_id()::text $$;
-    CREATE OR REPLACE FUNCTION sys.spoil_index(index_id oid) RETURNS void
-      LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-      UPDATE pg_index SET indisvalid = false, indisunique = true WHERE indexrelid = index_id
-    $$;
     CREATE OR REPLACE FUNCTION sys.create_index(definition text, is_asynchronous boolean)
       RETURNS TABLE (job_id text) LANGUAGE plpgsql AS $$
-    DECLARE index_id oid; outcome text := 'completed'; details text;
+    DECLARE index_id oid; outcome text := 'completed'; details text; has_rows boolean;
     BEGIN
       IF NOT is_asynchronous
          AND coalesce(current_setting('dsql_emulator.disable_sync_create_index', true), 'on') <> 'off' THEN
@@ -138,8 +183,17 @@ enum SystemSchema {
         EXECUTE regexp_replace(definition, '\\munique\\M', '', 'i');
       END;
       index_id := nullif(current_setting('dsql_emulator.created_index'), '')::oid;
-      IF NOT is_asynchronous OR index_id IS NULL THEN RETURN; END IF;
-      IF outcome = 'failed' THEN PERFORM sys.spoil_index(index_id); END IF;
+      IF index_id IS NULL THEN RETURN; END IF;
+      IF NOT is_asynchronous THEN
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s)',
+          (SELECT indrelid::regclass FROM pg_index WHERE indexrelid = index_id)) INTO has_rows;
+        -- The synchronous form is for empty tables.
+        IF has_rows THEN RAISE 'unsupported mode. please use CREATE INDEX ASYNC.' USING ERRCODE = '0A000'; END IF;
+        RETURN;
+      END IF;
+      IF outcome = 'failed' OR current_setting('dsql_emulator.index_build_ms')::int > 0 THEN
+        PERFORM sys.spoil_index(index_id, outcome = 'failed');
+      END IF;
       RETURN QUERY SELECT sys.file_job('INDEX_BUILD', outcome, details, 'pg_class'::regclass, index_id,
         (SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.oid = index_id));
@@ -162,9 +216,11 @@ enum SystemSchema {
     CREATE OR REPLACE FUNCTION sys.check_created() RETURNS event_trigger LANGUAGE plpgsql AS $$
     DECLARE made record; number int; type_name text;
     BEGIN
-      PERFORM sys.guard_table(c.objid) FROM pg_event_trigger_ddl_commands() c
-      WHERE c.command_tag IN ('CREATE TABLE', 'ALTER TABLE') AND c.object_type = 'table' AND c.schema_name <> 'sys'
-        AND c.schema_name !~ '^pg_';
+      PERFORM sys.guard_table(c.table_id) FROM (
+        SELECT DISTINCT CASE e.object_type WHEN 'table' THEN e.objid ELSE i.indrelid END AS table_id
+        FROM pg_event_trigger_ddl_commands() e LEFT JOIN pg_index i ON i.indexrelid = e.objid
+        WHERE e.command_tag IN ('CREATE TABLE', 'ALTER TABLE', 'CREATE INDEX') AND e.schema_name <> 'sys'
+          AND e.object_type IN ('table', 'index') AND e.schema_name !~ '^pg_') c;
       IF coalesce(current_setting('dsql_emulator.session', true), '') <> 'on' THEN RETURN; END IF;
       FOR made IN SELECT * FROM pg_event_trigger_ddl_commands() LOOP
         IF made.object_type = 'index' THEN
@@ -218,7 +274,11 @@ enum SystemSchema {
           IF FOUND THEN RAISE 'datatype % not supported', type_name USING ERRCODE = '0A000'; END IF;
           SELECT count(*) INTO number FROM pg_attribute
           WHERE attrelid = made.objid AND attnum > 0 AND NOT attisdropped;
-          IF number > 255 THEN RAISE 'tables can have at most 255 columns' USING ERRCODE = '54011'; END IF;
+          IF number > 256 THEN
+            RAISE '%', CASE WHEN EXISTS (SELECT FROM pg_constraint WHERE conrelid = made.objid AND contype = 'p')
+              THEN 'cannot use more than 256 columns in an index' ELSE 'tables can have at most 255 columns' END
+              USING ERRCODE = '54011';
+          END IF;
           SELECT count(*) INTO number FROM pg_index WHERE indrelid = made.objid;
           IF number > 24 THEN
             RAISE 'more than 24 indexes per table are not allowed' USING ERRCODE = '54000';
@@ -227,20 +287,13 @@ enum SystemSchema {
       END LOOP;
     END $$;
     CREATE OR REPLACE FUNCTION sys.check_dropped() RETURNS event_trigger LANGUAGE plpgsql AS $$
-    DECLARE dropped record; key_column text;
     BEGIN
-      IF coalesce(current_setting('dsql_emulator.session', true), '') <> 'on' THEN RETURN; END IF;
-      IF tg_tag <> 'ALTER TABLE' THEN RETURN; END IF;
-      SELECT * INTO dropped FROM pg_event_trigger_dropped_objects() d
-      WHERE d.object_type = 'table constraint' AND EXISTS (
-        SELECT FROM pg_event_trigger_dropped_objects() i
-        WHERE i.object_type = 'index' AND i.object_name = d.address_names[3])
-        AND current_setting('dsql_emulator.primary_keys', true) LIKE '%|' || d.objid || '|%';
-      IF NOT FOUND THEN RETURN; END IF;
-      SELECT d.address_names[3] INTO key_column FROM pg_event_trigger_dropped_objects() d
-      WHERE d.object_type = 'table column' AND d.original LIMIT 1;
-      IF FOUND THEN RAISE 'cannot drop primary key column %', key_column USING ERRCODE = '0A000'; END IF;
-      RAISE 'unsupported ALTER TABLE DROP CONSTRAINT statement' USING ERRCODE = '0A000';
+      IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() WHERE object_type = 'index' AND original) THEN
+        PERFORM sys.guard_table(tgrelid) FROM pg_trigger WHERE tgname = 'dsql_emulator_keys';
+      END IF;
+      PERFORM sys.file_job('DROP', 'completed', NULL, classid, objid, NULL) FROM pg_event_trigger_dropped_objects()
+      WHERE object_type = 'table' AND schema_name !~ '^(pg_|sys$)'
+        AND coalesce(current_setting('dsql_emulator.session', true), '') = 'on';
     END $$;
     CREATE OR REPLACE FUNCTION sys.check_before() RETURNS event_trigger LANGUAGE plpgsql AS $$
     DECLARE number int;
@@ -250,9 +303,6 @@ enum SystemSchema {
         SELECT count(*) INTO number FROM pg_namespace
         WHERE nspname NOT IN ('sys', 'public', 'information_schema') AND nspname !~ '^pg_';
         IF number >= 10 THEN RAISE 'more than 10 schemas not allowed' USING ERRCODE = '54000'; END IF;
-      ELSIF tg_tag = 'ALTER TABLE' THEN
-        PERFORM set_config('dsql_emulator.primary_keys',
-          (SELECT '|' || coalesce(string_agg(oid::text, '|'), '') || '|' FROM pg_constraint WHERE contype = 'p'), true);
       END IF;
     END $$;
     DROP EVENT TRIGGER IF EXISTS dsql_emulator_created;

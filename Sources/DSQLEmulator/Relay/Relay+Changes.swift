@@ -1,4 +1,5 @@
-/// Rows that foreign keys change beside those a statement reports: they count towards the transaction's limit too.
+/// Rows that change beside those a statement reports, by foreign keys, functions and WITH: they count towards the
+/// transaction's limit too.
 extension Relay {
   private static let rowsChanged = ownStatement(
     Array(
@@ -8,13 +9,16 @@ extension Relay {
       """.utf8))
 
   /// Whether a statement may change more rows than it reports.
-  private func mayCascade(_ statement: Statement) -> Bool {
-    statement.kind == .write && !statement.isCopy && shared.referee.hasCascades(catalog: shared.catalog.version)
+  func mayHideChanges(_ statement: Statement) -> Bool {
+    if statement.hidesChanges { return true }
+    guard statement.kind == .write && !statement.isCopy || statement.callsFunctions else { return false }
+    let writers = shared.referee.hiddenWriters(catalog: shared.catalog.version)
+    return writers.cascades && statement.kind == .write || writers.functions && statement.callsFunctions
   }
 
-  /// Runs `body`, which executes a write, and counts what it has changed beyond what it reported.
-  func countingCascades(_ statement: Statement, _ body: () throws(Disconnected) -> Void) throws(Disconnected) {
-    guard mayCascade(statement), rules.phase != .failed else { return try body() }
+  /// Runs `body`, which executes a statement, and counts what it has changed beyond what it reported.
+  func countingChanges(_ statement: Statement, _ body: () throws(Disconnected) -> Void) throws(Disconnected) {
+    guard mayHideChanges(statement), rules.phase != .failed else { return try body() }
     try drain()
     if isSkipping { return }
     let before = try countRowsChanged()
