@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test lint format demo bench clean dependencies
+.PHONY: help build test lint format demo fire bench clean dependencies
 
 help: ## List the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -22,6 +22,10 @@ format: ## Format the Swift code in place
 
 demo: ## Show the whole thing on this machine: load, follow, verify (SCALE=10 means 1 million rows)
 	@scripts/demo
+
+fire: dependencies ## Run a pipeline under faults and writers, and compare (MINUTES=10, SEED=number to repeat one)
+	PENSTOCK_FIRE_SECONDS=$$(($(or $(MINUTES),10) * 60)) PENSTOCK_SEED=$(SEED) \
+	  swift test --disable-xctest --filter 'FireTests'
 
 bench: dependencies ## Measure load, catch-up, latency and memory beside PostgreSQL's own tools
 	@bench/run

@@ -54,6 +54,7 @@ final class PipelineUnderTest: Sendable {
   let settings: ExtraSettings
   let name: String
   private let file: String
+  private let environment: [String: String]
   private let emulator: ChildProcess?
   private let sinkPort: Int
   private let authority: String
@@ -64,12 +65,15 @@ final class PipelineUnderTest: Sendable {
   /// - Parameters:
   ///   - schema: SQL that fills the source.
   ///   - emulatorOptions: faults and limits.
+  ///   - environment: for each of the pipeline's commands.
   init(
     _ sink: SinkUnderTest = .postgres, source: TestCluster? = nil, target: TestCluster? = nil, schema: String,
-    settings: ExtraSettings = ExtraSettings(), emulatorOptions: [String] = []
+    settings: ExtraSettings = ExtraSettings(), emulatorOptions: [String] = [],
+    environment: [String: String] = [:]
   ) async throws {
     self.sink = sink
     self.settings = settings
+    self.environment = Self.credentials.merging(environment) { $1 }
     name = "p\(Self.counter.add(1, ordering: .relaxed).newValue)"
     self.source = try TestDatabase(source ?? TestCluster.sources)
     self.target = try TestDatabase(target ?? TestCluster.shared)
@@ -147,7 +151,7 @@ final class PipelineUnderTest: Sendable {
       try Data(text.utf8).write(to: URL(fileURLWithPath: file))
     }
     return try settings.program.start(
-      [command, file] + arguments, environment: Self.credentials.merging(environment) { $1 })
+      [command, file] + arguments, environment: self.environment.merging(environment) { $1 })
   }
 
   /// A client of the emulator, as the user `admin`.
@@ -158,11 +162,27 @@ final class PipelineUnderTest: Sendable {
   }
 
   /// Runs another command on the pipeline to its end: words, with `FILE` for the configuration.
-  func command(_ words: String) async throws -> ChildProcess {
+  func command(_ words: String, timeout: Duration = .seconds(60)) async throws -> ChildProcess {
     let arguments = words.split(separator: " ").map { $0 == "FILE" ? file : String($0) }
-    let process = try settings.program.start(arguments, environment: Self.credentials)
-    _ = try await process.wait(timeout: .seconds(60))
+    let process = try settings.program.start(arguments, environment: environment)
+    _ = try await process.wait(timeout: timeout)
     return process
+  }
+
+  /// What the emulator has said.
+  var emulatorLog: String { emulator?.standardError ?? "" }
+
+  /// Waits until everything that is committed at the source now is confirmed, then ends the process in order.
+  func drain(_ process: ChildProcess, timeout: Duration = .seconds(300)) async throws {
+    let end = try source.run("SELECT pg_current_wal_insert_lsn()")
+    let confirmed =
+      "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '\(slot)' AND confirmed_flush_lsn >= '\(end)'"
+    try await eventually(timeout: timeout, every: .milliseconds(100), "all changes to be confirmed") {
+      guard process.isRunning else { throw CommandEnded(process) }
+      return try source.number(confirmed) == 1
+    }
+    process.signal(SIGTERM)
+    #expect(try await process.wait(timeout: .seconds(60)) == .exited(0), "\(process.standardError)")
   }
 
   /// Runs until everything that is committed at the source now is in the target.

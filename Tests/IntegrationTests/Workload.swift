@@ -85,9 +85,23 @@ enum Workload {
     END $$;
     """
 
+  /// Makes pgbench's own tables, of `scale` times 100,000 accounts, and a history without a key.
+  static func addAccounts(to database: TestDatabase, scale: Int) async throws {
+    let process = try ChildProcess(
+      database.cluster.program("pgbench"),
+      [
+        "-i", "-q", "-s", "\(scale)", "-h", "127.0.0.1", "-p", "\(database.cluster.port)", "-U", "postgres",
+        database.name,
+      ])
+    guard try await process.wait() == .exited(0) else { throw CommandEnded(process) }
+    try database.run("ALTER TABLE pgbench_history REPLICA IDENTITY FULL")
+  }
+
   /// Starts changing the tables. The writer's transactions fail only by deadlock, and are then tried again.
+  ///
+  /// - Parameter scripts: more of pgbench's options for what it runs beside the usual.
   static func start(
-    on database: TestDatabase, seed: UInt64, transactionsPerSecond: Int = 120, clients: Int = 2
+    on database: TestDatabase, seed: UInt64, transactionsPerSecond: Int = 120, clients: Int = 2, scripts: [String] = []
   ) throws -> Writer {
     let folder = try temporaryDirectory("writer")
     try Data("SELECT churn();\n".utf8).write(to: URL(fileURLWithPath: folder + "/churn.sql"))
@@ -96,10 +110,10 @@ enum Workload {
       database.cluster.program("pgbench"),
       [
         "-n", "-f", "\(folder)/churn.sql@150", "-f", "\(folder)/truncate.sql@1", "-c", "\(clients)", "-j", "1", "-T",
-        "3600", "-R", "\(transactionsPerSecond)",
+        "360000", "-R", "\(transactionsPerSecond)",
         "--max-tries=100", "--random-seed=\(seed % 1_000_000)",
-        "-h", "127.0.0.1", "-p", "\(database.cluster.port)", "-U", "postgres", database.name,
-      ])
+        "-h", "127.0.0.1", "-p", "\(database.cluster.port)", "-U", "postgres",
+      ] + scripts + [database.name])
     return Writer(process: process, database: database)
   }
 }

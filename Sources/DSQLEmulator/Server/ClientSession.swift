@@ -17,13 +17,19 @@ struct ClientSession {
   /// Serves a socket until either side is done; the socket is then closed.
   func serve(_ socket: Int32) {
     let refusal = shared.connectionOpened()
-    defer { shared.connectionClosed() }
+    let openedAt = shared.clock
+    var reason = "client said goodbye"
+    defer {
+      shared.connectionClosed()
+      let age = Int((shared.clock - openedAt) / .milliseconds(1))
+      shared.log.detail("session of \(age) ms ended: \(reason)")
+    }
     do throws(Disconnected) {
       guard let client = try negotiate(socket) else { return }
       shared.pause(shared.options.connectLatency)
       try signIn(client, refusal)
     } catch {
-      shared.log.detail("session ended: \(error.reason)")
+      reason = error.reason
     }
   }
 
