@@ -51,6 +51,8 @@ package struct SourceColumn: Hashable, Sendable {
   package var isNotNull: Bool
   /// The column's default expression as SQL, if any.
   package var defaultExpression: String?
+  /// Whether it was added with a value for the rows that were there (`atthasmissing`), and not all are rewritten since.
+  package var wasAddedWithValue = false
   /// `GENERATED ALWAYS AS (…) STORED`.
   package var isGenerated: Bool
   /// `GENERATED … AS IDENTITY`.

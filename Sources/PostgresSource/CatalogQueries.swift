@@ -7,7 +7,7 @@ enum CatalogQueries {
 
   static func columns(_ connection: Connection, _ oids: String) throws(Failure) -> [UInt32: [SourceColumn]] {
     var columns: [UInt32: [SourceColumn]] = [:]
-    for fields in try connection.query(columnsQuery(connection), [oids]).values {
+    for fields in try connection.query(columnsQuery(connection.serverVersion), [oids]).values {
       var row = CatalogRow(fields)
       let table = try row.number(UInt32.self)
       columns[table, default: []].append(try column(&row))
@@ -31,6 +31,7 @@ enum CatalogQueries {
     column.defaultExpression = row.optional()
     column.isGenerated = row.flag()
     column.isIdentity = row.flag()
+    column.wasAddedWithValue = row.flag()
     return column
   }
 
@@ -49,10 +50,10 @@ enum CatalogQueries {
 
   /// `bottom` gives the type under each chain of domains, with the modifier of the innermost one. A type is an array
   /// when its element type names it as its array type, which leaves out `int2vector` and its like.
-  private static func columnsQuery(_ connection: Connection) -> String {
+  static func columnsQuery(_ serverVersion: Int) -> String {
     // From 18 on a NOT NULL may be not validated, and old rows may still hold NULLs.
     let notNull =
-      connection.isAtLeast(18)
+      serverVersion >= 180_000
       ? """
       a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n'
         AND k.conkey[1] = a.attnum AND NOT k.convalidated)
@@ -72,7 +73,7 @@ enum CatalogQueries {
         format_type(b.oid, coalesce(bottom.modifier, a.atttypmod)),
         CASE WHEN be.oid IS NULL THEN b.typtype ELSE 'a' END, eb.typname, be.typdelim,
         NOT coalesce(l.collisdeterministic, true), \(notNull),
-        pg_get_expr(d.adbin, d.adrelid), a.attgenerated <> '', a.attidentity <> ''
+        pg_get_expr(d.adbin, d.adrelid), a.attgenerated <> '', a.attidentity <> '', a.atthasmissing
       FROM pg_attribute a
       JOIN pg_type t ON t.oid = a.atttypid
       JOIN pg_namespace n ON n.oid = t.typnamespace
@@ -93,7 +94,7 @@ enum CatalogQueries {
 
   static func indexes(_ connection: Connection, _ oids: String) throws(Failure) -> [UInt32: [SourceIndex]] {
     var indexes: [UInt32: [SourceIndex]] = [:]
-    for fields in try connection.query(indexesQuery(connection), [oids]).values {
+    for fields in try connection.query(indexesQuery(connection.serverVersion), [oids]).values {
       var row = CatalogRow(fields)
       let table = try row.number(UInt32.self)
       let name = row.text()
@@ -134,10 +135,10 @@ enum CatalogQueries {
 
   /// One row per index column. OIDs from 16384 on are of things that someone made; an operator class of an extension
   /// matters only over a built-in type, since a target without the extension has no other either.
-  private static func indexesQuery(_ connection: Connection) -> String {
+  static func indexesQuery(_ serverVersion: Int) -> String {
     """
     SELECT i.indrelid::int8, c.relname, i.indisunique, i.indisprimary,
-      \(connection.isAtLeast(15) ? "i.indnullsnotdistinct" : "false"), i.indimmediate, i.indisvalid, am.amname,
+      \(serverVersion >= 150_000 ? "i.indnullsnotdistinct" : "false"), i.indimmediate, i.indisvalid, am.amname,
       pg_get_expr(i.indpred, i.indrelid),
       CASE WHEN am.oid >= 16384 THEN 'access method ' || am.amname END,
       k.n <= i.indnkeyatts, a.attname, pg_get_indexdef(i.indexrelid, k.n::int, false),

@@ -90,12 +90,15 @@ extension SourceFacts {
     }
   }
 
+  static func slotsQuery(_ serverVersion: Int) -> String {
+    """
+    SELECT slot_name, plugin, database, slot_type = 'logical', temporary, active_pid,
+      \(serverVersion >= 130_000 ? "wal_status" : "''"), confirmed_flush_lsn FROM pg_replication_slots
+    """
+  }
+
   private mutating func readSlots(_ connection: Connection) throws(Failure) {
-    let query = """
-      SELECT slot_name, plugin, database, slot_type = 'logical', temporary, active_pid,
-        \(connection.isAtLeast(13) ? "wal_status" : "''"), confirmed_flush_lsn FROM pg_replication_slots
-      """
-    for fields in try connection.query(query).values {
+    for fields in try connection.query(Self.slotsQuery(connection.serverVersion)).values {
       var row = CatalogRow(fields)
       var slot = Slot(name: row.text(), plugin: row.text(), database: row.text())
       slot.isLogical = row.flag()
@@ -107,21 +110,26 @@ extension SourceFacts {
     }
   }
 
+  static func publicationQuery(_ serverVersion: Int) -> String {
+    """
+    SELECT pg_get_userbyid(pubowner), pg_has_role(pubowner, 'USAGE'), puballtables,
+      \(serverVersion >= 130_000 ? "pubviaroot" : "false"),
+      concat_ws(' ', CASE WHEN NOT pubinsert THEN 'insert' END, CASE WHEN NOT pubupdate THEN 'update' END,
+        CASE WHEN NOT pubdelete THEN 'delete' END, CASE WHEN NOT pubtruncate THEN 'truncate' END)
+    FROM pg_publication WHERE pubname = $1
+    """
+  }
+
   private mutating func readPublication(_ connection: Connection, _ name: String) throws(Failure) {
-    let query = """
-      SELECT pg_get_userbyid(pubowner), pg_has_role(pubowner, 'USAGE'), puballtables,
-        \(connection.isAtLeast(13) ? "pubviaroot" : "false"),
-        concat_ws(' ', CASE WHEN NOT pubinsert THEN 'insert' END, CASE WHEN NOT pubupdate THEN 'update' END,
-          CASE WHEN NOT pubdelete THEN 'delete' END, CASE WHEN NOT pubtruncate THEN 'truncate' END)
-      FROM pg_publication WHERE pubname = $1
-      """
-    guard let fields = try connection.query(query, [name]).values.first else { return }
+    guard let fields = try connection.query(Self.publicationQuery(connection.serverVersion), [name]).values.first else {
+      return
+    }
     var row = CatalogRow(fields)
     var found = Publication(owner: row.text(), isOwned: row.flag())
     found.isForAllTables = row.flag()
     found.viaRoot = row.flag()
     found.missingOperations = row.text().split(separator: " ").map(String.init)
-    let filtered = PostgresSource.Publication.filterTest(connection)
+    let filtered = PostgresSource.Publication.filterTest(connection.serverVersion)
     let tablesQuery = "SELECT schemaname, tablename, \(filtered) FROM pg_publication_tables WHERE pubname = $1"
     for fields in try connection.query(tablesQuery, [name]).values {
       var row = CatalogRow(fields)

@@ -26,6 +26,9 @@ final class RelationRoute {
         // Dropped, or left out by the publication's column list: it must not become NULL in silence.
         throw RelationRoute.changed(relation, "column \"\(column.source.name)\" is gone", mayPass: true)
       }
+      if index == nil, plan.mapping.isKeyless, !column.source.wasAddedEmpty {
+        throw RelationRoute.unknowable(relation, column.source.name)
+      }
       columns.append(index)
     }
     let known = Set(plan.mapping.source.columns.map(\.name))
@@ -42,6 +45,16 @@ final class RelationRoute {
     isKeyless = plan.mapping.isKeyless
   }
 
+  /// Rows that were there when a column was added have its default. One with a key is read again, one without can't be.
+  private static func unknowable(_ relation: RelationMessage, _ column: String) -> Failure {
+    Failure(
+      .source,
+      "changes of table \(relation.name), which has no key, are from before its column \"\(column)\" was added, "
+        + "and do not tell what the rows hold there now", location: "\(relation.name)",
+      hint: "Run penstock reset, empty the table in the target, and load again. A table with a primary key would go on."
+    )
+  }
+
   private static func changed(_ relation: RelationMessage, _ what: String, mayPass: Bool) -> Failure {
     Failure(
       .source, "table \(relation.name) changed while it was streamed: \(what)", location: "\(relation.name)",
@@ -54,7 +67,7 @@ final class RelationRoute {
   /// - Parameters:
   ///   - old: the old tuple, or empty.
   ///   - isWhole: whether the tuple is a row by itself. What a relation lacks is then NULL if the table has no key, by
-  ///     which the source could be asked.
+  ///     which the source could be asked: the column was added without a value.
   /// - Returns: whether some column stays unchanged and unknown.
   func appendRow(
     _ tuple: [TupleField], old: [TupleField], _ oldKind: OldTuple?, in message: UnsafeRawBufferPointer,
@@ -132,5 +145,12 @@ final class RelationRoute {
     let start = field.lengthOffset + 4
     let value = unsafe UnsafeRawBufferPointer(rebasing: message[start..<(start + field.count)])
     try unsafe appendConverted(value, conversions[column], plan.mapping, column, to: &out)
+  }
+}
+
+extension SourceColumn {
+  /// Whether rows that are older than the column hold NULL there.
+  fileprivate var wasAddedEmpty: Bool {
+    !isNotNull && !isIdentity && defaultExpression == nil && !wasAddedWithValue
   }
 }

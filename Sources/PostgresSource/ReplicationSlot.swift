@@ -12,6 +12,9 @@ package struct SlotStatus: Hashable, Sendable {
   package var confirmedFlush: LSN
   /// `reserved`, `extended`, `unreserved` or `lost`; empty before PostgreSQL 13.
   package var walStatus: String
+  /// Why the server has given it up, such as `wal_removed` or `idle_timeout`; empty while it is good, and before
+  /// PostgreSQL 17.
+  package var invalidation: String
 }
 
 /// Commands on slots, publications and snapshots of the source.
@@ -24,16 +27,22 @@ package enum ReplicationSlot {
   }
 
   package static func status(_ name: String, _ connection: Connection) throws(Failure) -> SlotStatus? {
-    let wal = connection.serverVersion >= 130_000 ? "wal_status" : "''"
-    let rows = try connection.query(
-      """
-      SELECT coalesce(plugin, ''), coalesce(database, ''), active_pid, confirmed_flush_lsn, coalesce(\(wal), '')
-      FROM pg_catalog.pg_replication_slots WHERE slot_name=$1
-      """, [name])
+    let rows = try connection.query(statusQuery(connection.serverVersion), [name])
     guard let row = rows.values.first else { return nil }
     return SlotStatus(
       name: name, plugin: row[0] ?? "", database: row[1] ?? "", activePID: row[2].flatMap { Int($0) },
-      confirmedFlush: row[3].flatMap { LSN(text: $0) } ?? .zero, walStatus: row[4] ?? "")
+      confirmedFlush: row[3].flatMap { LSN(text: $0) } ?? .zero, walStatus: row[4] ?? "",
+      invalidation: row[5] ?? "")
+  }
+
+  static func statusQuery(_ serverVersion: Int) -> String {
+    let wal = serverVersion >= 130_000 ? "wal_status" : "''"
+    let invalidation = serverVersion >= 170_000 ? "invalidation_reason" : "''"
+    return """
+      SELECT coalesce(plugin, ''), coalesce(database, ''), active_pid, confirmed_flush_lsn, coalesce(\(wal), ''),
+        coalesce(\(invalidation), '')
+      FROM pg_catalog.pg_replication_slots WHERE slot_name=$1
+      """
   }
 
   /// Makes a slot and exports its snapshot. Waits for transactions that were open when it began.
@@ -163,20 +172,20 @@ package enum Publication {
   }
 
   /// Whether a row of `pg_publication_tables` leaves out rows or columns, as SQL. A list of all columns is no filter; the
-  /// server prints every column when there is no list.
-  static func filterTest(_ connection: Connection) -> String {
-    connection.serverVersion >= 150_000
+  /// server prints every column when there is no list, from 18 on perhaps with generated ones.
+  static func filterTest(_ serverVersion: Int) -> String {
+    serverVersion >= 150_000
       ? """
-      rowfilter IS NOT NULL OR cardinality(attnames) < (SELECT count(*) FROM pg_attribute a
+      rowfilter IS NOT NULL OR EXISTS (SELECT FROM pg_attribute a
         WHERE a.attrelid = format('%I.%I', schemaname, tablename)::regclass AND a.attnum > 0
-          AND NOT a.attisdropped AND a.attgenerated = '')
+          AND NOT a.attisdropped AND a.attgenerated = '' AND a.attname <> ALL (attnames))
       """ : "false"
   }
 
   /// The tables of which a publication leaves out rows or columns.
   package static func filteredTables(_ name: String, _ connection: Connection) throws(Failure) -> Set<TableName> {
     let rows = try connection.query(
-      "SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables WHERE pubname=$1 AND (\(filterTest(connection)))",
+      "SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables WHERE pubname=$1 AND (\(filterTest(connection.serverVersion)))",
       [name])
     return Set(rows.values.map { TableName($0[0] ?? "", $0[1] ?? "") })
   }
