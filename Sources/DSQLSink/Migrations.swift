@@ -27,6 +27,8 @@ extension Migration {
     }
     // The first two make the table that remembers the rest, so they run until that is there.
     for migration in all where migration.version > done {
+      // To make a schema "if not exists" takes the right to make one, also where it does.
+      if migration.version == 1, try TargetTables.hasSchema("penstock", connection) { continue }
       try connection.query(migration.sql)
       guard migration.version >= 2 else { continue }
       for version in (migration.version == 2 ? 1 : migration.version)...migration.version {

@@ -20,13 +20,25 @@ package struct TargetTables {
     for mapping in mappings {
       let columns = try existingColumns(mapping.target)
       if columns.isEmpty {
-        for sql in mapper.generateCreateSchemaStatements([mapping]) { try run(sql, "creating schemas") }
+        try makeSchema(of: mapping)
         try run(mapper.generateCreateTableStatement(mapping), "creating \(mapping.target)")
         log.info("created table \(mapping.target)")
       } else {
         try check(mapping, columns)
       }
     }
+  }
+
+  private func makeSchema(of mapping: TableMapping) throws(Failure) {
+    let isThere = try session.retrying("reading the target's catalog") { connection throws(Failure) in
+      try Self.hasSchema(mapping.target.schema, connection)
+    }
+    if isThere { return }
+    for sql in mapper.generateCreateSchemaStatements([mapping]) { try run(sql, "creating schemas") }
+  }
+
+  static func hasSchema(_ name: String, _ connection: Connection) throws(Failure) -> Bool {
+    try connection.hasRows("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname=$1", [name])
   }
 
   private func run(_ sql: String, _ what: String) throws(Failure) {
