@@ -44,7 +44,7 @@ package final class SinkPool: Sendable {
   ///
   /// - Parameters:
   ///   - interrupt: ends even a wait for an answer, as long as the connection is leased.
-  ///   - end: ends the wait for a turn.
+  ///   - end: ends the wait for a turn, and for a connection to open.
   /// - Throws: a transient failure once the acquire timeout has passed; what opening threw.
   package func acquire(interrupt: Wakeup? = nil, end: Wakeup? = nil) throws(Failure) -> Lease {
     let deadline = monotonicNow() + limits.acquireTimeout
@@ -58,7 +58,7 @@ package final class SinkPool: Sendable {
         }
         idle.connection.interrupt = interrupt
         return Lease(connection: idle.connection, id: id)
-      case .open(let id): return Lease(connection: try open(id, interrupt: interrupt), id: id)
+      case .open(let id): return Lease(connection: try open(id, interrupt: interrupt, end: end), id: id)
       case .wait: continue
       }
     }
@@ -136,10 +136,11 @@ package final class SinkPool: Sendable {
     }
   }
 
-  private func open(_ id: PoolState.ID, interrupt: Wakeup?) throws(Failure) -> Connection {
+  private func open(_ id: PoolState.ID, interrupt: Wakeup?, end: Wakeup? = nil) throws(Failure) -> Connection {
     let began = monotonicNow()
     do throws(Failure) {
-      let connection = try Connection(settings, interrupt: interrupt)
+      let connection = try Connection(settings, interrupt: end ?? interrupt)
+      connection.interrupt = interrupt
       guarded.withLock { $0.state.opened(id, now: began, random: .random(in: 0..<1)) }
       return connection
     } catch {

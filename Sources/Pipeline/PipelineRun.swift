@@ -86,6 +86,13 @@ package final class PipelineRun: Sendable {
     if mustStop { loadInterrupt?.signal() }
   }
 
+  /// Opens a session. A stop ends the wait for it: the server's host may swallow what is sent to it.
+  func connect(_ settings: ConnectionSettings) throws(Failure) -> Connection {
+    let connection = try Connection(settings, interrupt: stopSignal)
+    connection.interrupt = nil
+    return connection
+  }
+
   private func supervise() async throws(Failure) {
     var backoff = Backoff(settings.sink.retry)
     var identity: WriterIdentity?
@@ -124,7 +131,7 @@ package final class PipelineRun: Sendable {
   /// From the state in the target to the end, or to the first failure.
   private func attempt(_ identity: inout WriterIdentity?) async throws(Failure) {
     monitor.phase = .starting
-    let preparation = try Preparation(settings, endpoints)
+    let preparation = try Preparation(settings, endpoints, interrupt: stopSignal)
     let session = SinkSession(endpoints.sink, interrupt: stopSignal, log: log)
     let store = StateStore(pipeline: settings.name)
     let isKnown = try session.retrying("reading the state") { connection throws(Failure) in
@@ -169,7 +176,7 @@ package final class PipelineRun: Sendable {
     let request = CheckRequest(
       slotName: settings.source.slotName, publicationName: settings.source.publicationName,
       followsChanges: settings.mode.follows, dialect: endpoints.sink.dialect)
-    let facts = try SourceFacts.read(Connection(endpoints.source), for: request) { settings.source.selects($0) }
+    let facts = try SourceFacts.read(connect(endpoints.source), for: request) { settings.source.selects($0) }
     let errors = SourceCheck.findings(facts, request).filter { $0.severity == .error }
     guard let first = errors.first else { return }
     for other in errors.dropFirst() { log.error("\(other)") }
@@ -193,7 +200,7 @@ package final class PipelineRun: Sendable {
       }
       return state
     }
-    let source = try Connection(endpoints.source)
+    let source = try connect(endpoints.source)
     let hasSlot = try ReplicationSlot.status(settings.source.slotName, source) != nil
     let hasPublication = try Publication.exists(settings.source.publicationName, source)
     let state = PipelineState(

@@ -3,7 +3,7 @@ package import ChangeModel
 internal import DSQLSink
 internal import Postgres
 internal import PostgresSource
-internal import Runtime
+package import Runtime
 package import SQLMapping
 package import Settings
 
@@ -22,8 +22,8 @@ package struct Preparation: Sendable {
   /// Reads the source's catalog and maps the selected tables.
   ///
   /// - Throws: when nothing is selected, or when a selected table can't be replicated.
-  package init(_ settings: PipelineSettings, _ endpoints: Endpoints) throws(Failure) {
-    let connection = try Connection(endpoints.source)
+  package init(_ settings: PipelineSettings, _ endpoints: Endpoints, interrupt: Wakeup? = nil) throws(Failure) {
+    let connection = try Connection(endpoints.source, interrupt: interrupt)
     catalogLSN = try ReplicationSlot.currentLSN(connection)
     let catalog = try SourceCatalog.read(connection) { settings.source.selects($0) }
     guard !catalog.tables.isEmpty else {

@@ -58,7 +58,7 @@ extension Stage {
   private func planLoad(_ pipeline: inout PipelineState) throws(Failure) -> LoadPlan {
     var plan = LoadPlan()
     let known = try state("reading the state") { connection throws(Failure) in try store.tables(connection) }
-    let source = try Connection(run.endpoints.source)
+    let source = try run.connect(run.endpoints.source)
     for (index, mapping) in preparation.mappings.enumerated() {
       let name = mapping.source.name
       let before = known.first { $0.sourceTable == name.description }
@@ -112,11 +112,11 @@ extension Stage {
     defer { plan.chunks = plan.entries.flatMap { $0.filter { !$0.isDone }.map(\.chunk) } }
     guard settings.mode.follows else {
       try restartKeyless(&plan)
-      let session = try Connection(run.endpoints.source)
+      let session = try run.connect(run.endpoints.source)
       try session.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
       return SnapshotHold(session: session, name: try session.query("SELECT pg_export_snapshot()").single)
     }
-    let source = try Connection(run.endpoints.source)
+    let source = try run.connect(run.endpoints.source)
     let slot = try usableSlot(state, source)
     let isFresh = plan.begun.isEmpty && (state.madeSlot || slot == nil)
     if state.slotLSN != nil && slot == nil && !(isFresh && state.madeSlot) {
@@ -206,7 +206,7 @@ extension Stage {
   @discardableResult
   private func restartKeyless(_ plan: inout LoadPlan) throws(Failure) -> Bool {
     var found = false
-    let source = try Connection(run.endpoints.source)
+    let source = try run.connect(run.endpoints.source)
     for (index, mapping) in preparation.mappings.enumerated()
     where mapping.isKeyless && plan.entries[index].contains(where: { !$0.isDone }) {
       found = true

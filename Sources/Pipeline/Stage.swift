@@ -33,7 +33,7 @@ struct Stage {
 
   /// Makes the publication, or checks that the one named covers the tables.
   func preparePublication(_ state: PipelineState) throws(Failure) {
-    let source = try Connection(run.endpoints.source)
+    let source = try run.connect(run.endpoints.source)
     let name = quotedIdentifier(state.publication)
     guard try Publication.exists(state.publication, source) else {
       try Publication.create(name, tables: preparation.publishedNames, source)
@@ -74,6 +74,13 @@ struct Stage {
         .source, "\(place) uses the plugin \(slot.plugin), not pgoutput", location: source.settings.place,
         hint: "Set source.slot-name to a name of its own.")
     }
+    guard slot.invalidation.isEmpty || slot.invalidation == "wal_removed" else {
+      throw Failure(
+        .source, "\(place) was given up by the server: \(slot.invalidation)", location: source.settings.place,
+        hint:
+          "Remove the reason (for idle_timeout, idle_replication_slot_timeout on the source), then run penstock reset "
+          + "and load again.")
+    }
     guard slot.walStatus != "lost" else {
       throw Failure(
         .source, "\(place) is lost: the source has removed log that was still needed", location: source.settings.place,
@@ -84,7 +91,7 @@ struct Stage {
 
   /// The log's end now; for what has to be passed.
   func currentLSN() throws(Failure) -> LSN {
-    try ReplicationSlot.currentLSN(Connection(run.endpoints.source))
+    try ReplicationSlot.currentLSN(run.connect(run.endpoints.source))
   }
 
   // MARK: Tables

@@ -91,6 +91,41 @@ struct OutageTests {
     try side.cluster(of: pipeline).restart()
   }
 
+  @Test(
+    "a target whose disk is full ends the run, which says so; with room again the next one goes on",
+    arguments: SinkUnderTest.allCases, [true, false])
+  func fullDisk(sink: SinkUnderTest, isStreaming: Bool) async throws {
+    let pipeline = try await PipelineUnderTest(
+      sink, schema: "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 500)")
+    if isStreaming {
+      try await pipeline.runToEnd()
+      try pipeline.source.run("INSERT INTO t SELECT generate_series(501, 900)")
+    } else {
+      try pipeline.target.run("CREATE TABLE t (id int PRIMARY KEY)")
+    }
+    try pipeline.target.run(
+      """
+      CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF NEW.id % 300 = 0 THEN
+          RAISE 'could not extend file "base/5/16384": No space left on device'
+            USING ERRCODE = '53100', HINT = 'Check free disk space.';
+        END IF;
+        RETURN NEW;
+      END $$;
+      CREATE TRIGGER fill BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION fill();
+      """)
+    let process = try pipeline.start(["--exit-when-caught-up"])
+
+    #expect(try await process.wait() == .exited(4), "\(process.standardError)")
+    #expect(process.standardError.contains("No space left on device"))
+    #expect(process.standardError.contains("(SQLSTATE 53100)"))
+    #expect(process.standardError.contains("to do: Check free disk space."))
+
+    try pipeline.target.run("DROP TRIGGER fill ON t")
+    try await pipeline.runToEnd()
+    try pipeline.expectEqual()
+  }
+
   @Test("SIGTERM ends a run that waits for a server", arguments: Side.allCases)
   func stopWhileAway(side: Side) async throws {
     let pipeline = try await pipeline()
