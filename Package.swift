@@ -125,7 +125,8 @@ let package = Package(
     tests(
       "DSQLSinkTests",
       [
-        "ChangeTestKit", "DSQLSink", "Migrations", "DSQLEmulator", "AWS", "Lanes", "Postgres", "Runtime", "Apply",
+        "ChangeTestKit", "FullLoad", "DSQLSink", "Migrations", "DSQLEmulator", "AWS", "Lanes", "Postgres", "Runtime",
+        "Apply",
         "SQLMapping",
         "ChangeModel",
       ]),

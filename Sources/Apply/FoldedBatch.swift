@@ -32,7 +32,7 @@ package import ChangeModel
   /// Rows to be written; copies of one row count each.
   package private(set) var rowCount = 0
   package private(set) var byteCount = 0
-  /// The source's transactions that changed rows of which only a part came.
+  /// The source's transactions that changed rows of which only a part came, or all when every row may be read again.
   package private(set) var partialTransactions: [UInt32] = []
   private var segments: [ChangeSegment] = []
   private var merged = ByteBuffer(capacity: 1024)
@@ -60,7 +60,7 @@ package import ChangeModel
   ///
   /// - Parameters:
   ///   - rowsMax: a tighter bound than the envelope's, when an earlier try was too large.
-  ///   - foldsAll: a part of a row after its delete becomes just the part, for batches whose parts are completed
+  ///   - foldsAll: a part of a row after its delete becomes just the part, for batches whose rows may be read again
   ///     before they are written.
   /// - Returns: false when the batch must be written first. The first change of a batch is always taken.
   package mutating func add(
@@ -79,7 +79,7 @@ package import ChangeModel
     }
     position = change.position
     changeCount += 1
-    if change.kind == .patch, partialTransactions.last != change.transaction {
+    if change.kind == .patch || foldsAll, partialTransactions.last != change.transaction {
       partialTransactions.append(change.transaction)
     }
     if entries.count * 2 > slots.count { growSlots() }

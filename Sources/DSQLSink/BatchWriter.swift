@@ -31,6 +31,8 @@ package enum WriteMode: Sendable {
   case deletesOnly
   /// Only what may be written twice: whole rows with a key.
   case rowsOnly
+  /// The same, after deleting every other row that holds one of their unique values.
+  case displacing
   /// Only what may not: rows of tables without a key.
   case copiesOnly
 }
@@ -40,15 +42,52 @@ package struct LaneReceipt: Sendable {
   package var lane: Int
   /// The last change that the lane now holds; `nil` leaves it and only proves that this instance may write.
   package var position: StreamPosition?
+  /// The last change that it held before: else nothing is written.
+  package var previous: StreamPosition
   /// Changes written, before folding.
   package var changes: Int
   package var letters: LetterChanges
 
-  package init(lane: Int, position: StreamPosition?, changes: Int, letters: LetterChanges = LetterChanges()) {
+  package init(
+    lane: Int, position: StreamPosition?, after previous: StreamPosition, changes: Int,
+    letters: LetterChanges = LetterChanges()
+  ) {
     self.lane = lane
     self.position = position
+    self.previous = previous
     self.changes = changes
     self.letters = letters
+  }
+
+  /// A receipt that leaves the lane as it is.
+  package static func proof(lane: Int, letters: LetterChanges) -> LaneReceipt {
+    LaneReceipt(lane: lane, position: nil, after: .zero, changes: 0, letters: letters)
+  }
+
+  /// What became of a transaction whose answer was lost.
+  package enum Fate: Sendable {
+    case committed
+    /// Not committed, but that may come: the server may still be at it.
+    case open
+    /// Another one of ours, with more or fewer changes, was given up and has committed since.
+    case overtaken
+  }
+
+  /// Finds out what became of the transaction with these receipts.
+  /// - Parameter reached: what a lane holds.
+  package static func fate(
+    of receipts: [LaneReceipt], _ reached: (Int) throws(Failure) -> StreamPosition
+  ) throws(Failure) -> Fate {
+    var (there, before, count) = (0, 0, 0)
+    for receipt in receipts {
+      guard let position = receipt.position else { continue }
+      let reached = try reached(receipt.lane)
+      count += 1
+      if reached == position { there += 1 }
+      if reached == receipt.previous { before += 1 }
+    }
+    if before == count { return .open }
+    return there == count ? .committed : .overtaken
   }
 }
 
@@ -75,12 +114,13 @@ package struct BatchWriter: ~Copyable {
   /// Writes the batch on an idle session.
   ///
   /// - Parameter entries: write only these of the batch's entries.
+  /// - Returns: `nil` when a lane does not hold what the receipts say it held: nothing is written.
   /// - Throws: when the session broke (the outcome is then unknown), when this instance is fenced, or when the
   ///   target refuses for a reason that no other try changes.
   package mutating func write(
     _ batch: borrowing FoldedBatch, entries: [Int]? = nil, receipts: [LaneReceipt], mode: WriteMode,
     on connection: Connection
-  ) throws(Failure) -> WriteOutcome {
+  ) throws(Failure) -> WriteOutcome? {
     let plan = TransactionPlan(batch, entries ?? Array(batch.entries.indices), plans, catalog, mode)
     var flight = try Flight(connection, isPipelined: isPipelined)
     try flight.send(.begin, "BEGIN")
@@ -131,12 +171,12 @@ package struct BatchWriter: ~Copyable {
       .state,
       sql: """
         UPDATE penstock.lane SET position=coalesce($1::text, position), changes=changes+$2::bigint, \
-        fence=1/((epoch=$3::bigint AND position IS DISTINCT FROM $1::text)::int) \
+        fence=1/((epoch=$3::bigint AND ($1::text IS NULL OR position=$6))::int) \
         WHERE pipeline=$4 AND stream='main' AND lane=$5::int
         """,
       [
         receipt.position?.description, String(receipt.changes), String(identity.epoch), identity.pipeline,
-        String(receipt.lane),
+        String(receipt.lane), receipt.previous.description,
       ])
   }
 
@@ -184,7 +224,7 @@ package struct BatchWriter: ~Copyable {
   private func judge(
     _ step: Flight.Step, _ failure: Failure, _ plan: TransactionPlan, _ receipts: [LaneReceipt],
     on connection: Connection
-  ) throws(Failure) -> WriteOutcome {
+  ) throws(Failure) -> WriteOutcome? {
     if connection.isInTransaction { try connection.query("ROLLBACK") }
     switch step {
     case .state where failure.isGuardRefusal: return try judgeFence(receipts, on: connection)
@@ -211,13 +251,16 @@ package struct BatchWriter: ~Copyable {
 
   /// The state row refused: either another instance has it, or an earlier try, whose answer was lost, committed
   /// only after we had looked.
-  private func judgeFence(_ receipts: [LaneReceipt], on connection: Connection) throws(Failure) -> WriteOutcome {
-    guard let receipt = receipts.last(where: { $0.position != nil }), let position = receipt.position else {
-      throw identity.fenced
+  private func judgeFence(_ receipts: [LaneReceipt], on connection: Connection) throws(Failure) -> WriteOutcome? {
+    let state = StateStore(pipeline: identity.pipeline)
+    let fate = try LaneReceipt.fate(of: receipts) { lane throws(Failure) in
+      try state.lanePosition(lane, identity, connection)
     }
-    let reached = try StateStore(pipeline: identity.pipeline).lanePosition(receipt.lane, identity, connection)
-    if reached == position { return .committed }
-    throw identity.fenced
+    switch fate {
+    case .committed: return .committed
+    case .overtaken: return nil
+    case .open: throw identity.fenced
+    }
   }
 }
 

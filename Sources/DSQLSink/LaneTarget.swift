@@ -14,11 +14,12 @@ package protocol LaneTarget: AnyObject {
 
   /// Tries once to write these of the batch's entries (`nil` for all) and the receipts in one transaction.
   ///
+  /// - Returns: `nil` when a lane does not hold what the receipts say it held: nothing is written.
   /// - Throws: `fenced` when another instance owns the pipeline; a failure that lost the connection leaves the outcome
   ///   unknown.
   func write(
     _ batch: borrowing FoldedBatch, entries: [Int]?, receipts: [LaneReceipt], mode: WriteMode
-  ) throws(Failure) -> WriteOutcome
+  ) throws(Failure) -> WriteOutcome?
 
   /// What a lane has committed.
   /// - Throws: `fenced` when another instance owns the pipeline.
@@ -66,7 +67,7 @@ package final class SessionTarget: LaneTarget {
 
   package func write(
     _ batch: borrowing FoldedBatch, entries: [Int]?, receipts: [LaneReceipt], mode: WriteMode
-  ) throws(Failure) -> WriteOutcome {
+  ) throws(Failure) -> WriteOutcome? {
     let outcome = try writer.write(
       batch, entries: entries, receipts: receipts, mode: mode, on: session.connection())
     // In a new session every statement is prepared against the catalog as it is now.

@@ -47,24 +47,28 @@ extension LaneWorker {
     holdsWideRow = false
   }
 
-  /// Writes the whole rows of these patches, group by group as they fit; rows that are gone at the source are left out.
-  /// - Returns: false when a row collides with another one.
+  /// Writes the source's rows in place of these entries, group by group as they fit; rows that are gone there are left
+  /// out.
+  /// - Parameter mode: `rowsOnly` or `displacing`.
   func writeCompleted(
-    _ patches: [Int], of batch: borrowing FoldedBatch, _ receipts: [LaneReceipt]
-  ) throws(Failure) -> Bool {
+    _ indexes: [Int], of batch: borrowing FoldedBatch, _ receipts: [LaneReceipt], _ mode: WriteMode
+  ) throws(Failure) -> Step {
     let envelope = context.options.envelope
-    var rest = patches
+    // Each row may displace one for each of its unique values.
+    let weight = mode == .displacing ? 1 + (context.plans.map { $0.mapping.uniqueValues.count }.max() ?? 0) : 1
+    var rest = indexes
     while !rest.isEmpty {
-      let group = Array(rest.prefix(max(1, envelope.rowsMax - receipts.count)))
+      let group = Array(rest.prefix(max(1, (envelope.rowsMax - receipts.count) / weight)))
       let fetched = try fetchRows(group, of: batch, upTo: envelope.bytesAim)
       var rows = FoldedBatch(envelope: openEnvelope)
       for change in fetched.segment.changes { _ = rows.add(change, of: fetched.segment) }
-      if !rows.isEmpty, try !isDone(commit(rows, receipts, .rowsOnly)) { return false }
+      let step = rows.isEmpty ? .done : try commitStep(rows, receipts, mode)
+      if step != .done { return step }
       if rows.byteCount >= largeRowBytes { target.releaseMemory() }
       let done = Set(fetched.isWhole ? group : fetched.entries)
       rest.removeAll { done.contains($0) }
     }
-    return true
+    return .done
   }
 
   /// Indexes of the entries of which only a part of the row is known, by table.
@@ -101,6 +105,7 @@ extension LaneWorker {
         "\(plan.mapping.source.name): read \(fetched.entries.count - count) rows again whose unchanged columns were missing"
       )
     }
+    if !indexes.isEmpty { context.group.hasRowsAhead = true }
     Failpoint.reach(.rowsRefetched)
     return fetched
   }

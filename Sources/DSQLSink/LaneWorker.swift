@@ -95,7 +95,7 @@ package final class LaneWorker {
     case .idle: return .idle
     case .barrier(let barrier):
       try perform(barrier)
-      context.group.finishBarrier()
+      context.group.finish(barrier)
     case .apply(let segments, let first):
       defer { leaveWideRow() }
       try apply(segments, first)
@@ -113,7 +113,8 @@ package final class LaneWorker {
       fill(segments, first, rowsMax)
       if batch.byteCount >= largeRowBytes { enterWideRow() }
       let receipt = LaneReceipt(
-        lane: lane, position: batch.position, changes: batch.changeCount, letters: letters(replacedBy: batch))
+        lane: lane, position: batch.position, after: context.group.committed(lane), changes: batch.changeCount,
+        letters: letters(replacedBy: batch))
       var outcome = try firstTry(receipt)
       if case .rowMissing = outcome {
         if try completePatches() {
@@ -134,7 +135,9 @@ package final class LaneWorker {
         leaveWideRow()
         context.group.finish(lane, changes: 0)
         return try replaySerially(failure)
-      case .tooLarge(let failure) where batch.rowCount == 1: return try passOver(failure, .size, receipt)
+      case .tooLarge(var failure) where batch.rowCount == 1:
+        if batch.entries[0].kind == .remove { failure.hint = Self.tooManyCopies }
+        return try passOver(failure, .size, receipt)
       case .tooLarge: rowsMax = max(1, batch.rowCount / 2)
       case .refused(let failure, let rowClass) where batch.rowCount == 1:
         return try passOver(failure, rowClass, receipt)
@@ -149,6 +152,11 @@ package final class LaneWorker {
       if context.group.isStopping { return context.group.finish(lane, changes: 0) }
     }
   }
+
+  /// All copies but one have to be written again in one transaction.
+  private static let tooManyCopies =
+    "The target holds more copies of this row than a transaction can rewrite to remove one. Give the table a primary key "
+    + "at the source, then run penstock reset and load it again."
 
   private func releaseLargeBatch() {
     guard batch.byteCount >= largeRowBytes else { return }
@@ -213,15 +221,20 @@ package final class LaneWorker {
   // MARK: Committing
 
   /// Writes the batch, finding out what became of it when the session breaks on the way.
+  ///
+  /// A transaction takes effect only on a lane that holds what it held when the batch was made. So one that was given
+  /// up, and commits late, can't be followed by another that has some of its changes.
   func commit(
     _ batch: borrowing FoldedBatch, _ receipts: [LaneReceipt], _ mode: WriteMode, entries: [Int]? = nil
   ) throws(Failure) -> WriteOutcome {
-    try target.retrying("writing to the target") { () throws(Failure) in
-      if isUnknown, let last = receipts.last, let position = last.position {
-        let reached = try target.position(of: last.lane)
-        if reached >= position {
-          isUnknown = reached > position
+    let outcome = try target.retrying("writing to the target") { () throws(Failure) -> WriteOutcome? in
+      if isUnknown {
+        switch try LaneReceipt.fate(of: receipts, { lane throws(Failure) in try target.position(of: lane) }) {
+        case .committed:
+          isUnknown = false
           return .committed
+        case .overtaken: return nil
+        case .open: break
         }
       }
       let wasUnknown = isUnknown
@@ -231,5 +244,10 @@ package final class LaneWorker {
       if case .committed = outcome { isUnknown = false } else { isUnknown = wasUnknown }
       return outcome
     }
+    guard let outcome else {
+      throw Failure(
+        .sink, "a transaction whose answer was lost has committed late; its lane is read again", isTransient: true)
+    }
+    return outcome
   }
 }

@@ -18,6 +18,9 @@ package protocol SourceRows: Sendable {
     _ placed: (Int, Range<Int>) -> Bool
   ) throws(Failure)
 
+  /// Where the source's log ends: no row that was read before shows a later change.
+  func endOfLog() throws(Failure) -> LSN
+
   /// Closes a session that has not been asked for a while.
   func closeIfIdle()
 }

@@ -30,6 +30,8 @@ package final class StatementCatalog {
 
   package func presenceGuard(_ table: UInt32) -> Statement { texts[Int(table)].presenceGuard }
 
+  package func displacements(_ table: UInt32) -> [Statement] { texts[Int(table)].displacements }
+
   /// The update of the columns at these indexes; `nil` when none of them is outside the key.
   package func patch(_ table: UInt32, present: [Int]) -> Statement? {
     let key = MaskKey(table: table, present: present)

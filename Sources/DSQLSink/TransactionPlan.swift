@@ -4,7 +4,7 @@ internal import SQLMapping
 
 /// One statement of a transaction and the batch's entries that it writes.
 struct PlannedStatement {
-  enum Role { case delete, upsert, presenceGuard, patch, bagDelete, bagInsert }
+  enum Role { case delete, displacement, upsert, presenceGuard, patch, bagDelete, bagInsert }
 
   var role: Role
   var table: UInt32
@@ -31,14 +31,14 @@ struct TransactionPlan {
     for index in indexes {
       let entry = batch.entries[index]
       let isCopies = entry.kind == .add || entry.kind == .remove
-      if mode == .copiesOnly && !isCopies || mode == .rowsOnly && isCopies { continue }
+      if mode == .copiesOnly && !isCopies || (mode == .rowsOnly || mode == .displacing) && isCopies { continue }
       switch entry.kind {
       case .delete: deletes[entry.table, default: []].append(index)
       case .upsert:
         if mode != .deletesOnly { upserts[entry.table, default: []].append(index) }
         if mode == .replacing || mode == .deletesOnly { deletes[entry.table, default: []].append(index) }
       case .patch where mode == .deletesOnly: deletes[entry.table, default: []].append(index)
-      case .patch where mode == .rowsOnly || mode == .copiesOnly: break
+      case .patch where mode == .rowsOnly || mode == .displacing || mode == .copiesOnly: break
       case .patch:
         let present = unsafe presentColumns(batch.row(of: entry), plans[Int(entry.table)].mapping.columns.count)
         patches[entry.table, default: [:]][present, default: []].append(index)
@@ -54,6 +54,14 @@ struct TransactionPlan {
       }
     }
     add(.delete, catalog.delete, deletes)
+    if mode == .displacing {
+      for (table, entries) in upserts.sorted(by: { $0.key < $1.key }) {
+        for statement in catalog.displacements(table) {
+          statements.append(
+            PlannedStatement(role: .displacement, table: table, statement: statement, entries: entries))
+        }
+      }
+    }
     add(.upsert, catalog.upsert, upserts)
     add(.bagInsert, catalog.upsert, inserts)
     for (table, masks) in patches.sorted(by: { $0.key < $1.key }) {
@@ -99,7 +107,7 @@ extension ArrayParameters {
       case .delete where entry.kind == .delete:
         // A delete's row is its key, in parameter order.
         unsafe append(row: row, columns: parameters.count)
-      case .delete, .presenceGuard, .patch, .bagDelete:
+      case .delete, .displacement, .presenceGuard, .patch, .bagDelete:
         let offsets = unsafe WireRow.fieldOffsets(row, columns: columns) ?? []
         for (slot, parameter) in parameters.enumerated() where parameter.column < offsets.count {
           unsafe append(WireRow.field(row, at: offsets[parameter.column]), to: slot)

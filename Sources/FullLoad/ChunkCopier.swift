@@ -55,7 +55,7 @@ struct ChunkCopier {
     let rows = try sink.endCopy()
     context.progress.add(rows: format == .binary ? messages - 1 : messages, bytes: buffer.count, to: chunk.table)
     let mark = context.ledger.markParameters(
-      chunk, source: plan.mapping.source.name, isDone: true, rows: rows, epoch: context.identity.epoch)
+      chunk, source: plan.mapping.source.name, isDone: true, rows: rows, after: nil, epoch: context.identity.epoch)
     Failpoint.reach(.copySent)
     do throws(Failure) {
       if try sink.query(ChunkLedger.markSQL, mark).affected != 1 { throw context.identity.fenced }

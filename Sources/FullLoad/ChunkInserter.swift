@@ -22,6 +22,8 @@ final class ChunkInserter {
   private var filling = Batch()
   private var flying = Batch()
   private var isFlying = false
+  /// The chunk's rows that are committed, or parked.
+  private var committed = 0
   /// The transaction of `flying` while its answers are outstanding.
   private var flight: Flight?
 
@@ -60,6 +62,7 @@ final class ChunkInserter {
       try context.ledger.progress(chunk, source: plan.mapping.source.name, connection).rows
     }
     if plan.mapping.isKeyless { skipped = marked } else if marked > 0 { try restart(chunk, plan, session) }
+    committed = skipped
     let source = try reader.open(chunk, plan, .binary)
     do throws(Failure) {
       return try transfer(chunk, plan, source, session, rowsMax: rowsMax, skipping: skipped)
@@ -72,7 +75,7 @@ final class ChunkInserter {
   /// Sets the mark of an earlier try back, which counted rows that may not be the same ones now.
   private func restart(_ chunk: Chunk, _ plan: TablePlan, _ session: SinkSession) throws(Failure) {
     let mark = context.ledger.markParameters(
-      chunk, source: plan.mapping.source.name, isDone: false, rows: 0, epoch: context.identity.epoch)
+      chunk, source: plan.mapping.source.name, isDone: false, rows: 0, after: nil, epoch: context.identity.epoch)
     do throws(Failure) {
       let set = try session.retrying("setting the chunk's mark") { connection throws(Failure) in
         try connection.query(ChunkLedger.markSQL, mark).affected
@@ -197,7 +200,7 @@ final class ChunkInserter {
       .state, sql: ChunkLedger.markSQL,
       context.ledger.markParameters(
         chunk, source: plan.mapping.source.name, isDone: batch.isLast, rows: batch.rowsThrough,
-        epoch: context.identity.epoch))
+        after: committed, epoch: context.identity.epoch))
     try flight.send(.commit, "COMMIT")
     Failpoint.reach(.insertDeparts)
     try flight.depart()
@@ -227,15 +230,18 @@ final class ChunkInserter {
       let conflict = try session.retrying("loading \(plan.mapping.target)") { connection throws(Failure) -> Failure? in
         if !isFirst || flight == nil {
           let mark = try context.ledger.progress(chunk, source: plan.mapping.source.name, connection)
-          if mark.isDone || mark.rows >= batch.rowsThrough && !batch.isLast { return nil }
+          if isCommitted(batch, mark) { return nil }
           try start(batch, chunk, plan, connection)
         }
         isFirst = false
-        let conflict = try finish(batch, connection, plan)
+        let conflict = try finish(batch, chunk, connection, plan)
         if conflict?.rule.action == .refreshCatalog { session.discard() }
         return conflict
       }
-      guard let conflict else { break }
+      guard let conflict else {
+        committed = batch.rowsThrough
+        break
+      }
       guard let delay = backoff.next(now: monotonicNow(), random: .random(in: 0..<1)),
         backoff.attempts <= Self.conflictsMax || batch.parameters.rowCount < 2
       else { throw conflict }
@@ -243,9 +249,15 @@ final class ChunkInserter {
     }
   }
 
+  private func isCommitted(_ batch: Batch, _ mark: (isDone: Bool, rows: Int)) -> Bool {
+    mark.isDone || mark.rows >= batch.rowsThrough && !batch.isLast
+  }
+
   /// Reads the answers of a batch's flight.
   /// - Returns: a conflict after which the same batch may be tried again; `nil` when it is committed.
-  private func finish(_ batch: Batch, _ connection: Connection, _ plan: TablePlan) throws(Failure) -> Failure? {
+  private func finish(
+    _ batch: Batch, _ chunk: Chunk, _ connection: Connection, _ plan: TablePlan
+  ) throws(Failure) -> Failure? {
     guard var flight = flight.take() else { return nil }
     let steps = flight.steps
     switch try flight.finish() {
@@ -254,7 +266,14 @@ final class ChunkInserter {
       return nil
     case .failed(let step, let failure):
       if connection.isInTransaction { try connection.query("ROLLBACK") }
-      if failure.isGuardRefusal, step == .state { throw context.identity.fenced }
+      if failure.isGuardRefusal, step == .state {
+        // Another instance has the pipeline, or an earlier try has committed only after we had looked.
+        let mark = try context.ledger.progress(chunk, source: plan.mapping.source.name, connection)
+        if isCommitted(batch, mark) { return nil }
+        try StateStore(pipeline: context.identity.pipeline).check(context.identity, connection)
+        throw Failure(
+          .sink, "a transaction whose answer was lost has committed late; its chunk is read again", isTransient: true)
+      }
       switch failure.rule.action {
       case .repeatTransaction, .refreshCatalog: return failure
       case .reconnect, .refreshToken, .lookAndRepeat, .split, .replaySerially, .isolate, .stop: break

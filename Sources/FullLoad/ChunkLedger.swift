@@ -95,15 +95,21 @@ package struct ChunkLedger: Sendable {
     return (row?[0] == "t", Int(row?[1] ?? "") ?? 0)
   }
 
-  /// The statement that goes into every transaction with rows of the chunk: fences, and marks progress.
+  /// The statement that goes into every transaction with rows of the chunk: fences, and marks progress. Fails too where
+  /// other rows than expected are committed, by a transaction that was given up and has committed late.
   package static let markSQL = """
-    UPDATE penstock.chunk SET done=$1::boolean, rows=$2::bigint, fence=1/((epoch=$3::bigint)::int) \
+    UPDATE penstock.chunk SET done=$1::boolean, rows=$2::bigint, \
+    fence=1/((epoch=$3::bigint AND ($7::bigint IS NULL OR rows=$7::bigint))::int) \
     WHERE pipeline=$4 AND source_table=$5 AND chunk=$6::int
     """
 
+  /// - Parameter committed: the chunk's rows that must be there already; `nil` for any number.
   package func markParameters(
-    _ chunk: Chunk, source: TableName, isDone: Bool, rows: Int, epoch: Int64
-  ) -> [String] {
-    [String(isDone), String(rows), String(epoch), pipeline, source.description, String(chunk.number)]
+    _ chunk: Chunk, source: TableName, isDone: Bool, rows: Int, after committed: Int?, epoch: Int64
+  ) -> [String?] {
+    [
+      String(isDone), String(rows), String(epoch), pipeline, source.description, String(chunk.number),
+      committed.map { String($0) },
+    ]
   }
 }

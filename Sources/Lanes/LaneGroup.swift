@@ -30,6 +30,8 @@ package final class LaneGroup: Sendable {
     var segments: [ChangeSegment] = []
     /// Changes of the first segment that are committed.
     var first = 0
+    /// The last change that the target has.
+    var committed = StreamPosition.zero
     var isBusy = false
     var isIdleWaiting = false
   }
@@ -47,6 +49,10 @@ package final class LaneGroup: Sendable {
   }
 
   private let state: Mutex<State>
+  private let completeEnd = Atomic<UInt64>(0)
+  private let consistentStart: Atomic<UInt64>
+  private let sourceStands = Atomic<Bool>(false)
+  private let rowsAhead = Atomic<Bool>(false)
   private let bytesMax: Int
   package let laneCount: Int
   /// Signalled when a lane has new work; one for each lane.
@@ -62,10 +68,18 @@ package final class LaneGroup: Sendable {
   /// Signalled when every lane has ended.
   package let lanesEnded = Wakeup()
 
-  package init(laneCount: Int, bytesMax: Int) {
+  /// - Parameters:
+  ///   - committed: what each lane has, if any of them has something.
+  ///   - consistentFrom: the target is of one moment of the source once all lanes have come this far, as nothing in it is
+  ///     newer.
+  package init(
+    laneCount: Int, bytesMax: Int, committed: [StreamPosition]? = nil, consistentFrom: LSN = LSN(.max)
+  ) {
+    consistentStart = Atomic(consistentFrom.rawValue)
     self.laneCount = laneCount
     self.bytesMax = bytesMax
-    state = Mutex(State(lanes: Array(repeating: Lane(), count: laneCount)))
+    let committed = committed ?? Array(repeating: .zero, count: laneCount)
+    state = Mutex(State(lanes: committed.map { Lane(committed: $0) }))
     laneWakeups = (0..<laneCount).map { _ in Wakeup() }
   }
 
@@ -117,7 +131,37 @@ package final class LaneGroup: Sendable {
   /// Whether a lane is at a row of which there should be only one.
   package var hasWideRow: Bool { wideRows.isTaken }
 
+  /// The source's transactions that committed before it have been handed over as wholes.
+  package var completeBefore: LSN {
+    get { LSN(completeEnd.load(ordering: .acquiring)) }
+    set { completeEnd.store(newValue.rawValue, ordering: .releasing) }
+  }
+
+  /// Whether the source can't read on before the lanes have moved on.
+  package var sourceAwaitsLanes: Bool {
+    get { sourceStands.load(ordering: .acquiring) }
+    set { sourceStands.store(newValue, ordering: .releasing) }
+  }
+
   // MARK: For the lanes
+
+  /// Whether rows were read again, so that the target may have newer ones than the stream has brought, and since when is
+  /// not known yet.
+  package var hasRowsAhead: Bool {
+    get { rowsAhead.load(ordering: .acquiring) }
+    set { rowsAhead.store(newValue, ordering: .releasing) }
+  }
+
+  /// All rows that were read again are as the source had them before `end`.
+  package func raiseConsistency(to end: LSN) {
+    hasRowsAhead = false
+    consistentStart.max(end.rawValue, ordering: .relaxed)
+  }
+
+  /// Whether the target is of one moment once it has everything from before `end`.
+  package func isConsistent(whenBefore end: LSN) -> Bool {
+    !hasRowsAhead && end.rawValue >= consistentStart.load(ordering: .relaxed)
+  }
 
   /// Waits until no other lane has a large row, or until the run ends.
   /// - Returns: whether the caller must `leaveWideRow`.
@@ -169,6 +213,8 @@ package final class LaneGroup: Sendable {
     while rest > 0 {
       let segment = state.lanes[lane].segments[dropped]
       let here = segment.changes.count - state.lanes[lane].first
+      let taken = min(rest, here)
+      state.lanes[lane].committed = segment.changes[state.lanes[lane].first + taken - 1].position
       if rest < here {
         state.lanes[lane].first += rest
         break
@@ -181,8 +227,17 @@ package final class LaneGroup: Sendable {
     state.lanes[lane].segments.removeFirst(dropped)
   }
 
-  package func finishBarrier() {
-    state.withLock { $0.isBarrierRunning = false }
+  /// The last change of a lane that the target has, as far as is known.
+  package func committed(_ lane: Int) -> StreamPosition { state.withLock { $0.lanes[lane].committed } }
+
+  /// The barrier's work is done, and all lanes are at its position.
+  package func finish(_ barrier: Barrier) {
+    state.withLock { state in
+      state.isBarrierRunning = false
+      switch barrier {
+      case .truncate(_, let position): for lane in state.lanes.indices { state.lanes[lane].committed = position }
+      }
+    }
     sourceWakeup.signal()
   }
 

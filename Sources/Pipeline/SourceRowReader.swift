@@ -2,6 +2,7 @@ internal import Apply
 internal import ChangeModel
 internal import DSQLSink
 internal import Postgres
+internal import PostgresSource
 internal import Runtime
 internal import SQLMapping
 internal import Synchronization
@@ -32,6 +33,8 @@ final class SourceRowReader: SourceRows {
   func closeIfIdle() {
     kept.withLock { if let session = $0, monotonicNow() - session.since >= idleLimit { $0 = nil } }
   }
+
+  func endOfLog() throws(Failure) -> LSN { try ReplicationSlot.currentLSN(Connection(source, interrupt: interrupt)) }
 
   func fetch(
     _ plan: TablePlan, after transactions: [UInt32], keys: [[UInt8]], into bytes: inout ByteBuffer,

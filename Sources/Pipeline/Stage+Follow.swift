@@ -15,7 +15,7 @@ extension Stage {
       run.monitor.phase = .catchingUp
       try raiseHighMark(&state)
       log.info("catching up to \(state.highMark ?? .zero)")
-      try await stream(state, stopAt: state.highMark)
+      try await stream(state, stopAt: state.highMark, from: currentLSN())
       if run.isStopping { return }
       Failpoint.reach(.caughtUp)
       try buildIndexes()
@@ -24,9 +24,10 @@ extension Stage {
       try update(state, [("phase", state.phase.rawValue)])
     }
     run.monitor.phase = .streaming
-    let stopAt = run.exitWhenCaughtUp ? try currentLSN() : nil
+    let now = try currentLSN()
+    let stopAt = run.exitWhenCaughtUp ? now : nil
     if let stopAt { log.info("streaming up to \(stopAt)") } else { log.info("streaming") }
-    try await stream(state, stopAt: stopAt)
+    try await stream(state, stopAt: stopAt, from: now)
   }
 
   /// Moves the mark past where the lanes of an earlier run have come, each by itself: before that the target is of no one
@@ -41,12 +42,17 @@ extension Stage {
   }
 
   /// One replication session with its lanes, from their committed positions.
-  private func stream(_ state: PipelineState, stopAt: LSN?) async throws(Failure) {
+  /// - Parameter now: where the source's log ends. Lanes that are ahead, chunks that were read late and rows that were
+  ///   read again are older.
+  private func stream(_ state: PipelineState, stopAt: LSN?, from now: LSN) async throws(Failure) {
     let committed = try openLanes(state)
     Failpoint.reach(.lanesWritten)
     let plans = try streamPlans()
     let replication = try openReplication(state)
-    let group = LaneGroup(laneCount: committed.count, bytesMax: settings.sink.bufferSize)
+    let group = LaneGroup(
+      laneCount: committed.count, bytesMax: settings.sink.bufferSize, committed: committed,
+      // Of rows that we have not loaded nothing is known.
+      consistentFrom: settings.mode.loads ? now : LSN(.max))
     let context = LaneContext(
       options: run.endpoints.sink, identity: identity, plans: plans,
       format: preparation.canStreamBinary ? .binary : .text, group: group,
@@ -106,7 +112,7 @@ extension Stage {
     let wanted = settings.fidelity == .transaction ? 1 : settings.sink.parallelism
     if known.count == wanted { return known }
     if let furthest = known.max() {
-      let slot = try ReplicationSlot.status(pipeline.slot, Connection(run.endpoints.source))
+      let slot = try ReplicationSlot.status(pipeline.slot, run.connect(run.endpoints.source))
       guard let slot, furthest.commitLSN < slot.confirmedFlush else {
         log.warning(
           "going on with \(known.count) lanes, as some have changes that others lack; the next start has \(wanted)")
@@ -129,7 +135,7 @@ extension Stage {
 
   /// Opens the replication session, ending an older one that still holds the slot: this instance owns the pipeline.
   private func openReplication(_ state: PipelineState) throws(Failure) -> Connection {
-    let source = try Connection(run.endpoints.source)
+    let source = try run.connect(run.endpoints.source)
     var slot = try usableSlot(state, source)
     if slot == nil && !settings.mode.loads && state.slotLSN == nil {
       let maker = try Connection(run.endpoints.replication, interrupt: run.stopSignal)
@@ -156,7 +162,7 @@ extension Stage {
       log.warning("ending the session of process \(pid), which holds slot \(slot.name)")
       try ReplicationSlot.end(session: pid, of: slot.name, source)
     }
-    return try Connection(run.endpoints.replication)
+    return try run.connect(run.endpoints.replication)
   }
 }
 
@@ -237,7 +243,7 @@ private struct OwnershipWatch: Sendable {
         try options.pool.tend()
       }
       do throws(Failure) {
-        if connection == nil { connection = try Connection(source) }
+        if connection == nil { connection = try Connection(source, interrupt: group.endSignal) }
         if let connection { progress.serverEnd = try ReplicationSlot.currentLSN(connection) }
       } catch {
         // A source that is away is the stream's concern.

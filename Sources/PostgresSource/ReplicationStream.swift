@@ -93,10 +93,12 @@ package struct ReplicationStream: ~Copyable {
         try reportIfDue()
         if isStopReached && isDrained { break }
         if try advanceBarrier() || isStopReached || mustWaitForLanes {
-          if !(isInTransaction && router.keepsTransactions && group.bufferedBytes > 0) { router.flush() }
+          if !(isInTransaction && router.keepsTransactions && group.bufferedBytes > 0) { flush() }
+          group.sourceAwaitsLanes = !isStopReached
           try waitForLanes()
           continue
         }
+        group.sourceAwaitsLanes = false
         untilLook = 64
       }
       untilLook -= 1
@@ -104,7 +106,7 @@ package struct ReplicationStream: ~Copyable {
       switch try connection.readCopy() {
       case .message(let message): try handle(message)
       case .empty:
-        if !(isInTransaction && router.keepsTransactions) { router.flush() }
+        if !(isInTransaction && router.keepsTransactions) { flush() }
         try reportIfDue()
         group.sourceWakeup.clear()
         if group.failure == nil && !group.isStopping && !isStopReached {
@@ -119,6 +121,12 @@ package struct ReplicationStream: ~Copyable {
           connectionLost: true, isTransient: true)
       }
     }
+  }
+
+  /// Hands over what was read. `receivedEnd` does not grow inside a transaction.
+  private mutating func flush() {
+    router.flush()
+    group.completeBefore = receivedEnd
   }
 
   /// While a backlog comes in, the server hands over a few messages at a time. A millisecond later there are many,
@@ -308,7 +316,7 @@ package struct ReplicationStream: ~Copyable {
       isBarrierRunning = false
     }
     guard let barrier = waitingBarrier else { return false }
-    router.flush()
+    flush()
     if group.isDrained {
       group.begin(barrier)
       waitingBarrier = nil

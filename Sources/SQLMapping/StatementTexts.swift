@@ -15,6 +15,8 @@ package struct StatementTexts: Sendable {
   /// Fails with 22012 unless as many rows as the last parameter says have the keys given: for updates that carry only a
   /// part of the row. Without a key, `bagCount`.
   package let presenceGuard: Statement
+  /// For each of `uniqueValues`: deletes the rows, whatever their keys, that hold the values given.
+  package let displacements: [Statement]
 
   package init(_ mapping: TableMapping, format: WireFormat) {
     self.mapping = mapping
@@ -22,8 +24,9 @@ package struct StatementTexts: Sendable {
     let texts = Writer(mapping: mapping, format: format)
     insert = texts.insert()
     upsert = texts.upsert()
-    delete = mapping.isKeyless ? texts.bagDelete() : texts.delete()
+    delete = mapping.isKeyless ? texts.bagDelete() : texts.delete(by: mapping.key)
     presenceGuard = texts.presenceGuard()
+    displacements = mapping.isKeyless ? [] : mapping.uniqueValues.map(texts.delete)
   }
 
   /// Overwrites some columns of the rows with the keys given; keys without a row are left out silently.
@@ -83,10 +86,10 @@ private struct Writer {
       parameters: parameters(used))
   }
 
-  func delete() -> Statement {
-    let key = mapping.key.sorted()
+  func delete(by columns: [Int]) -> Statement {
+    let sorted = columns.sorted()
     return Statement(
-      sql: "DELETE FROM \(table) AS t USING \(unnest(key)) WHERE \(match())", parameters: parameters(key))
+      sql: "DELETE FROM \(table) AS t USING \(unnest(sorted)) WHERE \(match(columns))", parameters: parameters(sorted))
   }
 
   func presenceGuard() -> Statement {
@@ -129,8 +132,10 @@ private struct Writer {
     return isBinary(index) || type == "text" ? expression : "\(expression)::\(type)"
   }
 
-  private func match() -> String {
-    mapping.key.map { "t.\(quotedIdentifier(mapping.columns[$0].targetName))=\(value($0))" }
+  private func match() -> String { match(mapping.key) }
+
+  private func match(_ columns: [Int]) -> String {
+    columns.map { "t.\(quotedIdentifier(mapping.columns[$0].targetName))=\(value($0))" }
       .joined(separator: " AND ")
   }
 

@@ -117,4 +117,20 @@ package struct TableMapping: Hashable, Sendable {
   }
 
   package var isKeyless: Bool { key.isEmpty }
+
+  /// For each unique index of the source, the key aside, its columns as indexes in `columns`: those indexes of which the
+  /// target's uniqueness means the same, being over plain columns of the source's own types and over all rows.
+  package var uniqueValues: [[Int]] {
+    source.indexes.compactMap { index in
+      guard index.isUnique, index.isValid, index.predicate == nil, !index.nullsNotDistinct else { return nil }
+      let found = index.columns.map { name in
+        columns.firstIndex { column in
+          column.source.name == name
+            && (column.targetType == column.source.baseFormattedType || column.source.builtin?.name == "varchar")
+        }
+      }
+      let plain = found.compactMap(\.self)
+      return plain.count == found.count && plain.sorted() != key.sorted() ? plain : nil
+    }
+  }
 }

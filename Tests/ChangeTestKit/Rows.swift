@@ -47,10 +47,12 @@ package func cells(_ row: UnsafeRawBufferPointer, columns: Int) -> [Cell]? {
 
 /// A plan for a table of columns of built-in types.
 ///
-/// - Parameter key: indexes of the key's columns in key order; empty for a table without a key.
+/// - Parameters:
+///   - key: indexes of the key's columns in key order; empty for a table without a key.
+///   - unique: indexes of columns that the source holds unique, each by itself.
 package func tablePlan(
   _ types: [String], key: [Int], index: UInt32 = 0, name: String = "t", isBinary: Bool = false,
-  appliesFrom: LSN = .zero, conversions: [Int: ValueConversion] = [:]
+  appliesFrom: LSN = .zero, conversions: [Int: ValueConversion] = [:], unique: [Int] = []
 ) -> TablePlan {
   let columns = types.enumerated().map { number, type in
     let known = BuiltinType.named(type)!
@@ -60,7 +62,8 @@ package func tablePlan(
       source: source, targetName: source.name, targetType: known.castName, castType: known.castName,
       binaryOID: conversions[number] == nil ? known.oid : nil, conversion: conversions[number] ?? .none)
   }
-  let table = SourceTable(oid: 1, name: TableName("public", name), columns: columns.map(\.source))
+  var table = SourceTable(oid: 1, name: TableName("public", name), columns: columns.map(\.source))
+  table.indexes = unique.map { SourceIndex(name: "u\($0)", isUnique: true, columns: ["c\($0)"]) }
   return TablePlan(
     index: index, mapping: TableMapping(source: table, target: table.name, columns: columns, key: key),
     isBinary: isBinary, appliesFrom: appliesFrom)

@@ -20,9 +20,10 @@ package final class RoutedLanes {
   package var router: ChangeRouter
 
   package init(
-    _ lanes: Int, _ plans: [TablePlan], committed: [StreamPosition]? = nil, bytesMax: Int = .max
+    _ lanes: Int, _ plans: [TablePlan], committed: [StreamPosition]? = nil, bytesMax: Int = .max,
+    consistentFrom: LSN = LSN(.max)
   ) {
-    group = LaneGroup(laneCount: lanes, bytesMax: bytesMax)
+    group = LaneGroup(laneCount: lanes, bytesMax: bytesMax, committed: committed, consistentFrom: consistentFrom)
     router = ChangeRouter(
       group: group, plans: plans, committed: committed ?? Array(repeating: .zero, count: lanes))
   }

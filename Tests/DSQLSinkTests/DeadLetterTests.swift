@@ -245,6 +245,25 @@ struct DeadLetterTests {
     #expect(try letters(rig) == [#"upsert 0/4#1 23505 1 1 parked {"c0":"3"} {"c0":"3","c1":"c","c2":"taken"}"#])
   }
 
+  @Test("one that is left when all that came before it is there is parked at once, the rest is written")
+  func realDuplicate() throws {
+    var setup = setup()
+    setup.lanes = 3
+    setup.retry = .init(initialDelay: .milliseconds(1), maxDelay: .seconds(1), maxElapsed: .seconds(600))
+    let rig = try Rig(ddl + "; INSERT INTO t VALUES (900, 'other', 'taken')", [keyed, bag], setup)
+    let rows = (0..<200).map { [Cell("\($0)"), "v", Cell($0 == 120 ? "taken" : "u\($0)")] }
+    rig.send(rows.map { .upsert($0) })
+    let began = ContinuousClock.now
+    try rig.work()
+
+    #expect(ContinuousClock.now - began < .seconds(60))
+    #expect(try rig.session.query("SELECT count(*) FROM t").single == "200")
+    #expect(
+      try letters(rig) == [
+        #"upsert 0/79#1 23505 1 1 parked {"c0":"120"} {"c0":"120","c1":"v","c2":"taken"}"#
+      ])
+  }
+
   @Test("a refused row does not hold up unique values that change hands around it")
   func refusedInReplay() throws {
     var setup = setup()

@@ -3,6 +3,7 @@ import ChangeModel
 import ChangeTestKit
 import DSQLEmulator
 import DSQLSink
+import FullLoad
 import Lanes
 import PenstockTestKit
 import Postgres
@@ -56,20 +57,53 @@ struct LostAnswerTests {
   @Test("a transaction that commits only after we had looked is not written twice")
   func lateCommit() throws {
     let rig = try Rig(ddl, [keyed, bag])
-    rig.send([.add(["1", "x"]), .add(["1", "x"])], table: 1)
-    var batch = FoldedBatch(envelope: rig.options.envelope)
-    for (change, segment) in rig.group.queued(0) { _ = batch.add(change, of: segment) }
+    rig.send([.add(["1", "x"]), .add(["1", "x"]), .add(["1", "x"])], table: 1)
+    func batch(_ count: Int) -> FoldedBatch {
+      var batch = FoldedBatch(envelope: rig.options.envelope)
+      for (change, segment) in rig.group.queued(0).prefix(count) { _ = batch.add(change, of: segment) }
+      return batch
+    }
     var writer = BatchWriter(
       plans: rig.plans, catalog: StatementCatalog(rig.plans, format: .text), identity: rig.identity, isPipelined: true)
-    let receipt = LaneReceipt(lane: 0, position: batch.position, changes: batch.changeCount)
+    func write(_ count: Int) throws -> WriteOutcome? {
+      let batch = batch(count)
+      let receipt = LaneReceipt(lane: 0, position: batch.position, after: .zero, changes: batch.changeCount)
+      return try writer.write(batch, receipts: [receipt], mode: .guarded, on: rig.session)
+    }
 
     for _ in 0..<2 {
-      let outcome = try writer.write(batch, receipts: [receipt], mode: .guarded, on: rig.session)
-      guard case .committed = outcome else { return #expect(Bool(false), "\(outcome)") }
+      guard case .committed = try write(2) else { return #expect(Bool(false)) }
+    }
+    // Nor is a part of it, nor what has it as a part.
+    for count in [1, 3] {
+      if let outcome = try write(count) { #expect(Bool(false), "\(outcome)") }
     }
 
     #expect(try rig.table("b").count == 2)
     #expect(try rig.laneRows() == ["0/2#1 2"])
+  }
+
+  @Test("a chunk's mark moves only from where it was when its rows were sent")
+  func lateChunk() throws {
+    let rig = try Rig(ddl, [keyed, bag])
+    let ledger = ChunkLedger(pipeline: "p")
+    let table = TableName("public", "b")
+    let chunk = Chunk(table: 1, number: 0, heap: table, kind: .ctid, bytesEstimate: 0)
+    try ledger.write([chunk], source: table, rig.state, rig.identity, rig.session)
+    func mark(_ rows: Int, after committed: Int) throws {
+      try rig.session.query(
+        ChunkLedger.markSQL,
+        ledger.markParameters(
+          chunk, source: table, isDone: false, rows: rows, after: committed, epoch: rig.identity.epoch))
+    }
+    try mark(100, after: 0)
+    for rows in [50, 100, 150] {
+      let failure = #expect(throws: Failure.self) { try mark(rows, after: 0) }
+      #expect(failure?.state == "22012")
+    }
+    try mark(150, after: 100)
+
+    #expect(try ledger.progress(chunk, source: table, rig.session).rows == 150)
   }
 
   @Test("a catalog that changes meanwhile costs a try and nothing else", arguments: [true, false])
@@ -143,6 +177,20 @@ struct LostAnswerTests {
     #expect(try rig.session.query("SELECT count(*) FROM t").single == "7000")
     #expect(rig.progress.transactions >= 3)
     #expect(rig.progress.changes == 7000)
+  }
+
+  @Test("a row without a key that has too many copies to lose one says so")
+  func tooManyCopies() throws {
+    var setup = Rig.Setup()
+    setup.envelope = .dsql(batchSize: 3000)
+    setup.emulator = { _ in }
+    let rig = try Rig(ddl + "; INSERT INTO b SELECT 1, 'x' FROM generate_series(1, 2000)", [keyed, bag], setup)
+    rig.send([.remove(["1", "x"])], table: 1)
+    let failure = #expect(throws: Failure.self) { try rig.work() }
+
+    #expect(failure?.state == "54000")
+    #expect(failure?.hint.contains("Give the table a primary key at the source") == true)
+    #expect(try rig.session.query("SELECT count(*) FROM b").single == "2000")
   }
 
   @Test("a lone row that the target cannot hold is an error that names its table")

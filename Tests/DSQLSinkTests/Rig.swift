@@ -38,6 +38,7 @@ final class PreparedRows: SourceRows {
     }
   }
 
+  func endOfLog() -> LSN { .zero }
   func closeIfIdle() {}
 }
 
@@ -57,6 +58,7 @@ final class Rig {
   let workers: [LaneWorker]
   private let emulator: Emulator?
   private var lsn: UInt64 = 0
+  private var ordinal: UInt64 = 0
 
   struct Setup {
     var lanes = 1
@@ -64,6 +66,7 @@ final class Rig {
     var isPipelined = true
     var pool = PoolState.Limits(maxSize: 20, lifetime: .seconds(600))
     var isBinary = false
+    var bytesMax = 64 << 20
     var rows = PreparedRows()
     var deadLetters = DeadLetters(classes: [], perMinute: 0)
     var retry = Backoff.Limits(initialDelay: .milliseconds(1), maxDelay: .milliseconds(20), maxElapsed: .seconds(60))
@@ -95,7 +98,7 @@ final class Rig {
       connection: emulator.map { Rig.settings($0) } ?? direct, envelope: setup.envelope,
       pool: setup.pool, retry: setup.retry, isPipelined: setup.isPipelined,
       deadLetters: setup.deadLetters)
-    lanes = RoutedLanes(setup.lanes, plans, bytesMax: 64 << 20)
+    lanes = RoutedLanes(setup.lanes, plans, bytesMax: setup.bytesMax, consistentFrom: .zero)
     let context = LaneContext(
       options: options, identity: identity, plans: plans, format: setup.isBinary ? .binary : .text, group: lanes.group,
       sourceRows: rows, progress: progress, log: Log(level: .error), keepsTransactions: false)
@@ -144,6 +147,18 @@ final class Rig {
     for change in changes {
       lsn += 1
       lanes.route(change, table: table, at: at(lsn))
+    }
+    lanes.flush()
+    group.completeBefore = LSN(lsn + 1)
+  }
+
+  /// Sends changes as parts of one transaction and hands them to the lanes.
+  /// - Parameter isFirst: whether it begins with them. It does not end.
+  func sendPart(_ changes: [RowChange], isFirst: Bool) {
+    if isFirst { (lsn, ordinal) = (lsn + 1, 0) }
+    for change in changes {
+      ordinal += 1
+      lanes.route(change, table: 0, at: at(lsn, ordinal))
     }
     lanes.flush()
   }

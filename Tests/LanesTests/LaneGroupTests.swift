@@ -122,7 +122,7 @@ struct LaneGroupTests {
     #expect(told(group, 0) == "barrier")
     #expect(!group.isDrained)
     group.sourceWakeup.clear()
-    group.finishBarrier()
+    group.finish(.truncate(tables: [0], at: at(1)))
     #expect(group.isDrained)
     #expect(group.sourceWakeup.isSignalled)
     #expect(told(group, 0) == "idle")

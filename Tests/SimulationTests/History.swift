@@ -29,7 +29,7 @@ final class History {
   func step() {
     var events: [Event] = []
     let size = pick(12) == 0 ? 40 : 1 + pick(6)
-    for _ in 0..<size { events += change() }
+    for _ in 0..<size { events += pick(40) == 0 ? rotation() : change() }
     let start = UInt64(log.count + 1) * 100
     log.append(Transaction(commitLSN: LSN(start), endLSN: LSN(start + 50), events: events))
   }
@@ -92,6 +92,15 @@ final class History {
       events.append(record(1, pick(2) == 0 ? .delete([holder]) : .upsert([nil, holder])))
     }
     return events + [record(1, .upsert([value, key]))]
+  }
+
+  /// Unique values move on in a circle of rows, each to a row that still has another one: the source looks at its
+  /// constraint only in the end.
+  private func rotation() -> [Event] {
+    let rows = database.rows.filter { $0.key.table == 1 && $0.value[0] != .null }.sorted { "\($0)" < "\($1)" }
+    return rows.indices.map { index in
+      record(1, .upsert([rows[(index + 1) % rows.count].value[0], rows[index].key.key[0]]))
+    }
   }
 
   private func bag() -> [Event] {

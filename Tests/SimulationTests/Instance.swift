@@ -32,6 +32,7 @@ private final class CurrentRows: SourceRows, @unchecked Sendable {
     }
   }
 
+  func endOfLog() -> LSN { history.log.last?.endLSN ?? .zero }
   func closeIfIdle() {}
 }
 
@@ -53,12 +54,15 @@ final class Instance {
   private var waitingBarrier: Barrier?
   private var isBarrierRunning = false
 
-  init(_ world: World, _ history: History, lanes: Int, envelope: Envelope) {
+  /// - Parameter bytesMax: what the lanes may hold.
+  init(_ world: World, _ history: History, lanes: Int, envelope: Envelope, bytesMax: Int = .max) {
     self.world = world
     self.history = history
     let (identity, positions) = world.claim(lanes: lanes)
     self.identity = identity
-    self.lanes = RoutedLanes(positions.count, simulatedPlans, committed: positions)
+    self.lanes = RoutedLanes(
+      positions.count, simulatedPlans, committed: positions, bytesMax: bytesMax,
+      consistentFrom: history.log.last?.endLSN ?? .zero)
     let group = self.lanes.group
     // Nobody shall wait for real time.
     group.endSignal.signal()
@@ -87,7 +91,9 @@ final class Instance {
 
   /// Takes the next event of the stream, if nothing stands in its way.
   func receive() {
-    if isBlocked { return }
+    group.sourceAwaitsLanes = isBlocked || group.isFull
+    if group.isFull { return flush() }
+    if group.sourceAwaitsLanes { return }
     guard cursor.transaction < history.log.count else { return }
     let transaction = history.log[cursor.transaction]
     if cursor.event == 0 { position = StreamPosition(commitLSN: transaction.commitLSN, ordinal: 0) }
@@ -108,8 +114,12 @@ final class Instance {
 
   private func receiveAll() {
     guard !isBarrierRunning else { return }
-    while cursor.transaction < history.log.count && waitingBarrier == nil { receive() }
-    lanes.flush()
+    while cursor.transaction < history.log.count && waitingBarrier == nil && !group.isFull {
+      receive()
+      flush()
+    }
+    flush()
+    group.sourceAwaitsLanes = waitingBarrier != nil || group.isFull
   }
 
   private var isBlocked: Bool {
@@ -118,7 +128,7 @@ final class Instance {
       isBarrierRunning = false
     }
     guard let barrier = waitingBarrier else { return false }
-    lanes.flush()
+    flush()
     if group.isDrained {
       group.begin(barrier)
       waitingBarrier = nil
@@ -127,7 +137,10 @@ final class Instance {
     return true
   }
 
-  func flush() { lanes.flush() }
+  func flush() {
+    lanes.flush()
+    group.completeBefore = receivedEnd
+  }
 
   /// Tells the source what is committed, as the stream computes it.
   func confirm() {

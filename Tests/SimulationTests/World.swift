@@ -8,7 +8,7 @@ import SQLMapping
 /// Tables of the simulation: with a column that may stay unchanged, with a unique column, and without a key.
 let simulatedPlans = [
   tablePlan(["int4", "text", "text"], key: [0], index: 0, name: "toasted"),
-  tablePlan(["text", "int4"], key: [1], index: 1, name: "unique"),
+  tablePlan(["text", "int4"], key: [1], index: 1, name: "unique", unique: [0]),
   tablePlan(["int4", "text"], key: [], index: 2, name: "bag"),
 ]
 
@@ -68,7 +68,7 @@ final class World {
   func commit(
     _ batch: borrowing FoldedBatch, _ entries: [Int], _ receipts: [LaneReceipt], _ mode: WriteMode,
     _ identity: WriterIdentity
-  ) throws(Failure) -> WriteOutcome {
+  ) throws(Failure) -> WriteOutcome? {
     settle()
     if strikes(faults.crashBefore) { throw crash }
     if strikes(faults.conflict) { return .conflict(Failure(.sink, "change conflicts", state: "40001")) }
@@ -78,9 +78,14 @@ final class World {
       guard receipt.lane < next.lanes.count, next.lanes[receipt.lane].epoch == identity.epoch else {
         throw identity.fenced
       }
-      guard let position = receipt.position else { continue }
-      if next.lanes[receipt.lane].position == position { return .committed }
-      next.lanes[receipt.lane].position = position
+    }
+    switch try LaneReceipt.fate(of: receipts, { lane throws(Failure) in contents.lanes[lane].position }) {
+    case .committed: return .committed
+    case .overtaken: return nil
+    case .open:
+      for receipt in receipts {
+        if let position = receipt.position { next.lanes[receipt.lane].position = position }
+      }
     }
     if strikes(faults.lostBefore) { throw lost }
     if identity.epoch != epoch && next != contents { writesByOldInstances += 1 }
@@ -106,12 +111,13 @@ final class World {
     for kind in [ChangeKind.delete, .upsert, .add, .remove, .patch] {
       let isCopies = kind == .add || kind == .remove
       if mode == .deletesOnly && kind != .delete || mode == .copiesOnly && !isCopies { continue }
-      if mode == .rowsOnly && kind != .upsert && kind != .delete { continue }
+      if mode == .rowsOnly || mode == .displacing, kind != .upsert && kind != .delete { continue }
       if kind == .upsert && rewrites {
         for index in entries where batch.entries[index].kind == .upsert { remove(batch, index, &database) }
       }
       for index in entries where batch.entries[index].kind == kind {
         touched += 1
+        if kind == .upsert, mode == .displacing { removeOthers(batch, index, &database) }
         if kind == .patch, mode == .guarded, database.rows[place(batch, index)] == nil { return .rowMissing }
         database.apply(batch, simulatedPlans, entries: [index])
         if collides(place(batch, index), database) { return .duplicate(Failure(.sink, "duplicate", state: "23505")) }
@@ -139,6 +145,13 @@ final class World {
   private func remove(_ batch: borrowing FoldedBatch, _ index: Int, _ database: inout ModelDatabase) {
     let place = place(batch, index)
     database.rows[place] = nil
+  }
+
+  /// Removes every row of the table with the unique column that holds this entry's value.
+  private func removeOthers(_ batch: borrowing FoldedBatch, _ index: Int, _ database: inout ModelDatabase) {
+    let entry = batch.entries[index]
+    guard entry.table == 1, let row = cells(batch.row(of: entry), columns: 2), row[0] != .null else { return }
+    database.rows = database.rows.filter { $0.key.table != 1 || $0.value[0] != row[0] }
   }
 
   /// Whether another row of the table with the unique column holds this row's value.
@@ -192,7 +205,7 @@ final class WorldTarget: LaneTarget {
 
   func write(
     _ batch: borrowing FoldedBatch, entries: [Int]?, receipts: [LaneReceipt], mode: WriteMode
-  ) throws(Failure) -> WriteOutcome {
+  ) throws(Failure) -> WriteOutcome? {
     let outcome = try world.commit(batch, entries ?? Array(batch.entries.indices), receipts, mode, identity)
     if case .duplicate = outcome { onDuplicate() }
     return outcome

@@ -105,7 +105,7 @@ extension LaneWorker {
     var receipts = receipts
     receipts[receipts.count - 1].letters = LetterChanges(parked: letter)
     let nothing = FoldedBatch(envelope: context.options.envelope)
-    while try !isDone(commit(nothing, receipts, .plain)) { pause(.milliseconds(20)) }
+    while try commitStep(nothing, receipts, .plain) != .done { pause(.milliseconds(20)) }
     log.warning("\(failure.location): parked as dead letter \(letter.id): \(failure.message)")
   }
 
@@ -115,18 +115,20 @@ extension LaneWorker {
   /// The first source transaction is tried as a whole, since after it every unique value is in its place; then its
   /// changes one by one until one is refused.
   /// - Returns: the changes committed per lane.
-  func isolate(
-    _ queued: [(lane: Int, change: Change, segment: ChangeSegment)]
-  ) throws(Failure) -> [Int] {
+  func isolate(_ queued: [QueuedChange]) throws(Failure) -> [Int] {
     var counts = Array(repeating: 0, count: context.group.laneCount)
+    var held = counts.indices.map(context.group.committed)
     let transaction = queued.prefix {
       $0.change.position.commitLSN == queued.first?.change.position.commitLSN
     }
     for pieces in [[transaction], transaction.indices.map { transaction[$0...$0] }] {
       for piece in pieces where !context.group.isStopping {
-        switch try writeAlone(piece) {
+        switch try writeAlone(piece, after: held) {
         case .committed:
-          for item in piece { counts[item.lane] += 1 }
+          for item in piece {
+            counts[item.lane] += 1
+            held[item.lane] = item.change.position
+          }
         case .refused(let lane):
           counts[lane] += 1
           return counts
@@ -141,7 +143,7 @@ extension LaneWorker {
   private enum AloneOutcome { case committed, refused(lane: Int), failed }
 
   private func writeAlone(
-    _ piece: ArraySlice<(lane: Int, change: Change, segment: ChangeSegment)>
+    _ piece: ArraySlice<QueuedChange>, after held: [StreamPosition]
   ) throws(Failure) -> AloneOutcome {
     var batch = FoldedBatch(envelope: openEnvelope)
     var last: [Int: StreamPosition] = [:]
@@ -153,7 +155,8 @@ extension LaneWorker {
       return .failed
     }
     var receipts = last.sorted { $0.key < $1.key }.map { lane, position in
-      LaneReceipt(lane: lane, position: position, changes: piece.count { $0.lane == lane })
+      LaneReceipt(
+        lane: lane, position: position, after: held[lane], changes: piece.count { $0.lane == lane })
     }
     receipts[receipts.count - 1].letters = letters(replacedBy: batch)
     while true {
