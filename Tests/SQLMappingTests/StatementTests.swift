@@ -135,7 +135,7 @@ struct StatementTests {
 
     #expect(
       StatementTexts(mapping, format: .binary).upsert.sql
-        == "INSERT INTO \"public\".\"t\" (\"a\") SELECT u.c0 FROM unnest($1::integer[]) AS u(c0) "
+        == "INSERT INTO \"public\".\"t\" (\"a\") SELECT u.c0 FROM (SELECT unnest($1::integer[]) AS c0) AS u "
         + "ON CONFLICT (\"a\") DO NOTHING")
   }
 
