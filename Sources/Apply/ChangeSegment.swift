@@ -31,9 +31,8 @@ package struct Change: Sendable {
   package var rowCount: Int
 
   package init(
-    position: StreamPosition, transaction: UInt32 = 0, table: UInt32, kind: ChangeKind, keyHash: UInt64, keyStart: Int,
-    keyCount: Int,
-    rowStart: Int, rowCount: Int
+    position: StreamPosition, transaction: UInt32 = 0, table: UInt32, kind: ChangeKind, keyHash: UInt64,
+    keyStart: Int = 0, keyCount: Int = 0, rowStart: Int = 0, rowCount: Int = 0
   ) {
     self.position = position
     self.transaction = transaction
@@ -49,11 +48,58 @@ package struct Change: Sendable {
 
 /// A run of changes in stream order, with all their bytes: what goes from the source to a lane at once.
 @safe package final class ChangeSegment: @unchecked Sendable {
-  // Sendable: filled by the source's thread, then handed over whole and only read.
-  package var bytes: ByteBuffer
-  package var changes: [Change] = []
+  // Sendable: filled by the source's thread, then handed over whole and only read. So no access can overlap another, and
+  // the check of that at every change is left out.
+  @exclusivity(unchecked) private var allBytes: ByteBuffer
+  @exclusivity(unchecked) private var allChanges: [Change] = []
 
-  package init(capacity: Int) { bytes = ByteBuffer(capacity: capacity) }
+  package init(capacity: Int) { unsafe allBytes = ByteBuffer(capacity: capacity) }
+
+  package var bytes: ByteBuffer {
+    // SAFETY: see above.
+    _read { yield unsafe allBytes }
+    _modify { yield unsafe &allBytes }
+  }
+
+  package var changes: [Change] {
+    _read { yield unsafe allChanges }
+    _modify { yield unsafe &allChanges }
+  }
+
+  /// Appends a change whose row, or a delete's key as the source sent it, is these bytes.
+  ///
+  /// - Parameters:
+  ///   - change: but for the places of row and key.
+  ///   - keyInRow: where the canonical key lies in the row; `nil` when `key` is to be kept beside it.
+  package func append(
+    _ change: consuming Change, row: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer, keyInRow: Range<Int>?
+  ) {
+    change.rowStart = bytes.count
+    change.rowCount = row.count
+    unsafe bytes.append(row)
+    unsafe finish(change, key, keyInRow)
+  }
+
+  /// The same for a large row, of which the buffer itself is taken over and not its bytes. Only into an empty segment.
+  package func append(
+    _ change: consuming Change, taking row: inout ByteBuffer, key: UnsafeRawBufferPointer, keyInRow: Range<Int>?
+  ) {
+    precondition(bytes.count == 0, "a large row has a segment of its own")
+    change.rowCount = row.count
+    swap(&bytes, &row)
+    unsafe finish(change, key, keyInRow)
+  }
+
+  private func finish(_ change: consuming Change, _ key: UnsafeRawBufferPointer, _ keyInRow: Range<Int>?) {
+    change.keyCount = key.count
+    if let keyInRow {
+      change.keyStart = change.rowStart + keyInRow.lowerBound
+    } else {
+      change.keyStart = bytes.count
+      unsafe bytes.append(key)
+    }
+    changes.append(change)
+  }
 
   /// What it costs to keep.
   package var footprint: Int { bytes.count + changes.count * MemoryLayout<Change>.stride }

@@ -49,6 +49,17 @@
     if capacity - count < more { grow(for: more) }
   }
 
+  /// Where the next bytes go, with room for so many more. `advance` counts those that were written there.
+  package mutating func tail(reserving more: Int) -> UnsafeMutableRawPointer {
+    reserve(more)
+    return unsafe base + count
+  }
+
+  package mutating func advance(by written: Int) {
+    precondition(written >= 0 && written <= capacity - count)
+    count += written
+  }
+
   @inline(__always)
   @inlinable package mutating func append(_ bytes: UnsafeRawBufferPointer) {
     guard let start = bytes.baseAddress else { return }
@@ -89,5 +100,38 @@ extension UnsafeRawBufferPointer {
   package func bigEndian<Value: FixedWidthInteger>(at offset: Int, as type: Value.Type) -> Value {
     assert(offset >= 0 && offset + Value.bitWidth / 8 <= count)
     return unsafe Value(bigEndian: loadUnaligned(fromByteOffset: offset, as: Value.self))
+  }
+}
+
+/// Copies bytes, short runs without a call. The two places must not overlap.
+///
+/// Of raw pointers only, since the compiler inlines across modules nothing that names a type of this package.
+@inlinable @inline(__always)
+package func copyField(_ from: UnsafeRawPointer, to: UnsafeMutableRawPointer, _ count: Int) {
+  // A run of n to 2n bytes is two words, which overlap.
+  if count >= 4, count <= 32 {
+    if count <= 8 {
+      let (head, tail) = unsafe (
+        from.loadUnaligned(as: UInt32.self), from.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
+      )
+      unsafe to.storeBytes(of: head, as: UInt32.self)
+      unsafe to.storeBytes(of: tail, toByteOffset: count - 4, as: UInt32.self)
+      return
+    }
+    let (head, tail) = unsafe (
+      from.loadUnaligned(as: UInt64.self), from.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
+    )
+    if count > 16 {
+      let (second, third) = unsafe (
+        from.loadUnaligned(fromByteOffset: 8, as: UInt64.self),
+        from.loadUnaligned(fromByteOffset: count - 16, as: UInt64.self)
+      )
+      unsafe to.storeBytes(of: second, toByteOffset: 8, as: UInt64.self)
+      unsafe to.storeBytes(of: third, toByteOffset: count - 16, as: UInt64.self)
+    }
+    unsafe to.storeBytes(of: head, as: UInt64.self)
+    unsafe to.storeBytes(of: tail, toByteOffset: count - 8, as: UInt64.self)
+  } else {
+    unsafe to.copyMemory(from: from, byteCount: count)
   }
 }

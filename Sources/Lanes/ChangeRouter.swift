@@ -59,18 +59,12 @@ package struct ChangeRouter: ~Copyable {
     let isLarge = row.count > Self.largeRowBytes
     let laneHash = unsafe plan.laneHash(ofKey: key, hash: hash)
     guard let segment = segment(for: laneHash, position, startsNew: isLarge) else { return }
-    let (rowCount, keyCount) = (row.count, key.count)
-    let rowStart = segment.bytes.count
-    if isLarge { swap(&segment.bytes, &buffer) } else { unsafe segment.bytes.append(row) }
-    var keyStart = rowStart + (keyInRow?.lowerBound ?? 0)
-    if keyInRow == nil {
-      keyStart = segment.bytes.count
-      unsafe segment.bytes.append(scratch.bytes)
+    let change = Change(position: position, transaction: transaction, table: table, kind: kind, keyHash: hash)
+    if isLarge {
+      unsafe segment.append(change, taking: &buffer, key: key, keyInRow: keyInRow)
+    } else {
+      unsafe segment.append(change, row: row, key: key, keyInRow: keyInRow)
     }
-    segment.changes.append(
-      Change(
-        position: position, transaction: transaction, table: table, kind: kind, keyHash: hash, keyStart: keyStart,
-        keyCount: keyCount, rowStart: rowStart, rowCount: rowCount))
   }
 
   /// Routes the removal of the row with this key.
@@ -83,14 +77,8 @@ package struct ChangeRouter: ~Copyable {
     let hash = unsafe stableHash(scratch.bytes, seed: UInt64(table))
     let laneHash = unsafe plan.laneHash(ofKey: scratch.bytes, hash: hash)
     guard let segment = segment(for: laneHash, position, startsNew: false) else { return }
-    let rowStart = segment.bytes.count
-    unsafe segment.bytes.append(fields)
-    let keyStart = segment.bytes.count
-    unsafe segment.bytes.append(scratch.bytes)
-    segment.changes.append(
-      Change(
-        position: position, transaction: transaction, table: table, kind: .delete, keyHash: hash, keyStart: keyStart,
-        keyCount: scratch.count, rowStart: rowStart, rowCount: fields.count))
+    let change = Change(position: position, transaction: transaction, table: table, kind: .delete, keyHash: hash)
+    unsafe segment.append(change, row: fields, key: scratch.bytes, keyInRow: nil)
   }
 
   /// Hands all open segments to their lanes.
