@@ -126,4 +126,62 @@ struct RowPathTests {
     let failure = #expect(throws: Failure.self) { _ = try row([a, same, a], [], nil) }
     #expect(failure?.message.contains("does not hold key column \"c1\"") == true)
   }
+
+  // MARK: Whole rows in one pass
+
+  /// A relation of `text`, `int4` and `text` that is the plan's table.
+  private static let relation = RelationMessage(
+    id: 1, name: TableName("public", "t"),
+    columns: zip(["c0", "c1", "c2"], [25, 23, 25]).map { .init(name: $0, typeOID: $1, isKey: false) })
+
+  private static let long = [UInt8](repeating: 0x7A, count: 1000)
+
+  /// New tuples from their number of columns on, and the row that one pass makes of each; `nil` where it declines.
+  private static let tuples: [(name: String, bytes: [UInt8], row: [Cell]?)] = [
+    ("text", [0, 3] + text("a") + text("7") + text("bc"), ["a", "7", "bc"]),
+    ("binary", [0, 3] + [0x62, 0, 0, 0, 1, 9] + text("7") + text(""), [.bytes([9]), "7", ""]),
+    ("NULL", [0, 3] + [0x6E] + text("7") + [0x6E], [nil, "7", nil]),
+    ("only NULL", [0, 3, 0x6E, 0x6E, 0x6E], [nil, nil, nil]),
+    ("a long value", [0, 3] + text("a") + text("7") + [0x74, 0, 0, 3, 0xE8] + long, ["a", "7", .bytes(long)]),
+    ("unchanged", [0, 3] + text("a") + text("7") + [0x75], nil),
+    ("a column less", [0, 2] + text("a") + text("7"), nil),
+    ("a column more", [0, 4] + text("a") + text("7") + text("b") + text("c"), nil),
+    ("bytes after it", [0, 3] + text("a") + text("7") + text("b") + [0], nil),
+    ("an unknown kind", [0, 3] + text("a") + text("7") + [0x78], nil),
+    ("a negative length", [0, 3] + text("a") + text("7") + [0x74, 0xFF, 0xFF, 0xFF, 0xFE], nil),
+    ("a length beyond the end", [0, 3] + text("a") + text("7") + [0x74, 0, 0, 0, 2, 0x61], nil),
+    ("an end inside a length", [0, 3] + text("a") + text("7") + [0x74, 0, 0, 0], nil),
+    ("an end before a column", [0, 3] + text("a") + text("7"), nil),
+    ("no column count", [0], nil), ("nothing", [], nil),
+  ]
+
+  private static func text(_ value: String) -> [UInt8] { [0x74, 0, 0, 0, UInt8(value.utf8.count)] + Array(value.utf8) }
+
+  @Test("a tuple of values and NULL becomes a row, and any other is left alone", arguments: tuples)
+  func straight(name: String, bytes: [UInt8], row: [Cell]?) throws {
+    let route = try RelationRoute(Self.relation, tablePlan(["text", "int4", "text"], key: [1]), isOlder: false)
+    var out = ByteBuffer()
+    out.append([1, 2, 3])
+
+    let isDone = bytes.withUnsafeBytes { route.appendStraight($0, to: &out) }
+
+    #expect(isDone == (row != nil))
+    #expect(Array(out.bytes.prefix(3)) == [1, 2, 3])
+    let rest = UnsafeRawBufferPointer(rebasing: out.bytes[3...])
+    #expect(isDone ? cells(rest, columns: 3) == row : rest.isEmpty)
+  }
+
+  @Test("fields in another order, and rows without a key, take the other way")
+  func notStraight() throws {
+    let tuple = [0, 3] + Self.text("a") + Self.text("7") + Self.text("b")
+    var swapped = Self.relation
+    swapped.columns.swapAt(0, 2)
+    for route in [
+      try RelationRoute(swapped, tablePlan(["text", "int4", "text"], key: [1]), isOlder: false),
+      try RelationRoute(Self.relation, tablePlan(["text", "int4", "text"], key: []), isOlder: false),
+    ] {
+      var out = ByteBuffer()
+      #expect(tuple.withUnsafeBytes { !route.appendStraight($0, to: &out) } && out.count == 0)
+    }
+  }
 }
