@@ -59,7 +59,7 @@ extension LaneWorker {
     var rest = indexes
     while !rest.isEmpty {
       let group = Array(rest.prefix(max(1, (envelope.rowsMax - receipts.count) / weight)))
-      let fetched = try fetchRows(group, of: batch, upTo: envelope.bytesAim)
+      let fetched = try fetchRows(group, of: batch, upTo: envelope.bytesAim, isDisplacing: mode == .displacing)
       var rows = FoldedBatch(envelope: openEnvelope)
       for change in fetched.segment.changes { _ = rows.add(change, of: fetched.segment) }
       let step = rows.isEmpty ? .done : try commitStep(rows, receipts, mode)
@@ -90,7 +90,7 @@ extension LaneWorker {
 
   /// Reads the whole rows of entries from the source until they are more than `bytesMax` together.
   private func fetchRows(
-    _ indexes: [Int], of batch: borrowing FoldedBatch, upTo bytesMax: Int
+    _ indexes: [Int], of batch: borrowing FoldedBatch, upTo bytesMax: Int, isDisplacing: Bool = false
   ) throws(Failure) -> FetchedRows {
     var fetched = FetchedRows()
     var rest = indexes[...]
@@ -101,9 +101,8 @@ extension LaneWorker {
       let count = fetched.entries.count
       let plan = context.plans[Int(table)]
       try fetch(plan, group, of: batch, into: &fetched, upTo: bytesMax)
-      log.info(
-        "\(plan.mapping.source.name): read \(fetched.entries.count - count) rows again whose unchanged columns were missing"
-      )
+      let read = "\(plan.mapping.source.name): read \(fetched.entries.count - count) rows again"
+      if isDisplacing { log.debug(read) } else { log.info("\(read) whose unchanged columns were missing") }
     }
     if !indexes.isEmpty { context.group.hasRowsAhead = true }
     Failpoint.reach(.rowsRefetched)

@@ -86,6 +86,8 @@ extension LaneWorker {
     if context.group.hasRowsAhead { try context.group.raiseConsistency(to: context.sourceRows.endOfLog()) }
     if !whole.isEmpty, context.group.isConsistent(whenBefore: complete) { return try halve(whole) }
     guard nothingComes else { return .waiting }
+    log.info(
+      "unique values move and the rest is to come: \(queued.count) changes are written as the source has the rows now")
     return try replay(queued, displacing: true) ?? .waiting
   }
 
@@ -133,7 +135,9 @@ extension LaneWorker {
       }
     if !receipts.isEmpty { receipts[0].letters = letters(replacedBy: all) }
     switch try write(&all, receipts, displacing: displacing) {
-    case .done: return .committed(counts)
+    case .done:
+      context.progress.count(changes: counts.reduce(0, +), rows: all.rowCount)
+      return .committed(counts)
     case .collides: return nil
     case .failed: return .waiting
     }
