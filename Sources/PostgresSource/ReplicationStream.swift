@@ -5,30 +5,6 @@ package import Postgres
 internal import Runtime
 internal import SQLMapping
 
-/// What the stream tells the rest while it runs; read from other threads.
-package struct StreamSettings: Sendable {
-  package var slot: String
-  package var publication: String
-  package var isBinary: Bool
-  /// The longest time between two reports of our position to the source.
-  package var reportInterval: Duration
-  /// Where the log was before the source's catalog was read: relations sent for older changes may look otherwise.
-  package var catalogLSN: LSN
-  /// Stop and drain once everything up to here is committed; `nil` goes on for ever.
-  package var stopAt: LSN?
-
-  package init(
-    slot: String, publication: String, isBinary: Bool, reportInterval: Duration, catalogLSN: LSN, stopAt: LSN?
-  ) {
-    self.slot = slot
-    self.publication = publication
-    self.isBinary = isBinary
-    self.reportInterval = reportInterval
-    self.catalogLSN = catalogLSN
-    self.stopAt = stopAt
-  }
-}
-
 /// One logical replication session: pgoutput bytes in, changes in lanes out, our position back.
 ///
 /// Runs on one thread, which never waits for a lane: when the lanes are full it leaves the socket unread and goes on
