@@ -12,11 +12,13 @@ from processes import Measured
 class Emulator:
     """A running emulator and what Penstock needs to know of it."""
 
-    def __init__(self, binary: pathlib.Path, folder: pathlib.Path, target: Cluster, database: str):
+    def __init__(self, binary: pathlib.Path, folder: pathlib.Path, target: Cluster, database: str,
+                 options: tuple[str, ...] = ()):
         certificates = folder / "certificates"
         log = folder / f"emulator-{time.monotonic_ns()}.log"
         self.process = Measured(
-            [str(binary), "--backend", target.connection(database), "--make-certificate", str(certificates)], log)
+            [str(binary), "--backend", target.connection(database), "--make-certificate", str(certificates),
+             *options], log)
         deadline = time.monotonic() + 10
         while not (found := re.search(r"listening on \S+:(\d+)", log.read_text())):
             if time.monotonic() > deadline or self.process.process.poll() is not None:
@@ -28,8 +30,8 @@ class Emulator:
 
 
 @contextlib.contextmanager
-def emulator_before(binary: pathlib.Path, folder: pathlib.Path, target: Cluster, database: str):
-    emulator = Emulator(binary, folder, target, database)
+def emulator_before(binary: pathlib.Path, folder: pathlib.Path, target: Cluster, database: str, *options: str):
+    emulator = Emulator(binary, folder, target, database, options)
     try:
         yield emulator
     finally:

@@ -35,8 +35,8 @@ class Bench:
     source: Cluster
     target: Cluster
     penstock: pathlib.Path
-    # Starts dsql-emulator before a database of the target, for as long as its context lasts.
-    emulator_before: typing.Callable[[str], typing.ContextManager[Emulator]]
+    # Starts dsql-emulator, with more options, before a database of the target, for as long as its context lasts.
+    emulator_before: typing.Callable[..., typing.ContextManager[Emulator]]
     writer: pathlib.Path
     runs: int
     scale: float

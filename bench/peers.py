@@ -47,6 +47,12 @@ class Penstock:
         self._note()
         self.load_seconds.append(self.running.wall_seconds)
 
+    def until_caught_up(self, timeout: float = 1800) -> None:
+        """Loads what is not loaded, applies everything that is committed at the source now, and ends."""
+        self.start("--exit-when-caught-up")
+        self.running.wait(timeout)
+        self._note()
+
     def rate(self, rows: int) -> float:
         """Rows a second, the median of the loads."""
         return rows / statistics.median(self.load_seconds)

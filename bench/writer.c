@@ -1,7 +1,7 @@
 // The limit to measure the DSQL load against: only the batched writes, nothing read, nothing decided.
 //
 // Reads a whole table from a source into ready parameters, untimed. Then writes it over some connections, each
-// transaction being BEGIN, one INSERT .. SELECT FROM unnest(binary arrays) of at most `rows` rows, COMMIT, sent at once,
+// transaction being BEGIN, one INSERT .. SELECT unnest(binary array), .. of at most `rows` rows, COMMIT, sent at once,
 // with the next one on its way before the last one's answer is read. Prints rows, seconds and processor seconds.
 //
 // usage: writer SOURCE TARGET TABLE CONNECTIONS ROWS
@@ -89,10 +89,10 @@ static void describe(PGconn *source, const char *table) {
     element_types[i] = (Oid)strtoul(PQgetvalue(result, i, 1), NULL, 10);
     snprintf(word, sizeof word, "%s%s", i ? "," : "", PQgetvalue(result, i, 0));
     strcat(names, word);
-    snprintf(word, sizeof word, "%s$%d::%s[]", i ? "," : "", i + 1, PQgetvalue(result, i, 2));
+    snprintf(word, sizeof word, "%sunnest($%d::%s[])", i ? "," : "", i + 1, PQgetvalue(result, i, 2));
     strcat(arrays, word);
   }
-  snprintf(insert, sizeof insert, "INSERT INTO %s (%s) SELECT * FROM unnest(%s)", table, names, arrays);
+  snprintf(insert, sizeof insert, "INSERT INTO %s (%s) SELECT %s", table, names, arrays);
   PQclear(result);
 }
 
