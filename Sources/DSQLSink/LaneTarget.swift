@@ -52,7 +52,9 @@ package final class SessionTarget: LaneTarget {
 
   package init(context: LaneContext, log: Log) {
     self.context = context
-    session = SinkSession(context.options, interrupt: context.group.cutSignal, end: context.group.endSignal, log: log)
+    session = SinkSession(
+      context.options, interrupt: context.group.cutSignal, end: context.group.endSignal,
+      limiter: context.options.limiter, log: log)
     state = StateStore(pipeline: context.identity.pipeline)
     writer = BatchWriter(
       plans: context.plans, catalog: StatementCatalog(context.plans, format: context.format),
@@ -68,10 +70,18 @@ package final class SessionTarget: LaneTarget {
   package func write(
     _ batch: borrowing FoldedBatch, entries: [Int]?, receipts: [LaneReceipt], mode: WriteMode
   ) throws(Failure) -> WriteOutcome? {
-    let outcome = try writer.write(
-      batch, entries: entries, receipts: receipts, mode: mode, on: session.connection())
+    let connection = try session.connection()
+    let began = monotonicNow()
+    let outcome = try writer.write(batch, entries: entries, receipts: receipts, mode: mode, on: connection)
+    switch outcome {
+    case .committed? where mode == .guarded || mode == .plain:
+      session.note(.committed(in: monotonicNow() - began, size: batch.work))
     // In a new session every statement is prepared against the catalog as it is now.
-    if case .conflict(let failure) = outcome, failure.rule.action == .refreshCatalog { session.discard() }
+    case .conflict(let failure)? where failure.rule.action == .refreshCatalog: session.discard()
+    // When all lanes stand still for one, fewer at a time would change nothing.
+    case .conflict? where mode == .guarded || mode == .plain: session.note(.overloaded)
+    default: break
+    }
     return outcome
   }
 
@@ -110,4 +120,9 @@ package final class SessionTarget: LaneTarget {
       }
     }
   }
+}
+
+extension FoldedBatch {
+  /// What it is to the target, in bytes: a row has a price of its own.
+  fileprivate var work: Int { byteCount + rowCount * 100 }
 }

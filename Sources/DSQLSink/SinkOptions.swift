@@ -10,6 +10,8 @@ package struct SinkOptions: Sendable {
   package let connection: ConnectionSettings
   /// Shared by every copy of these options.
   package let pool: SinkPool
+  /// Shared by every copy of these options.
+  package let limiter: ConcurrencyLimiter
   package var envelope: Envelope
   package var retry: Backoff.Limits
   /// Send a whole transaction without waiting in between; off, each statement waits for its answer.
@@ -19,13 +21,14 @@ package struct SinkOptions: Sendable {
 
   package init(
     dialect: SinkDialect, connection: ConnectionSettings, envelope: Envelope, pool limits: PoolState.Limits,
-    retry: Backoff.Limits, isPipelined: Bool,
+    limiter: ConcurrencyLimiter, retry: Backoff.Limits, isPipelined: Bool,
     deadLetters: DeadLetters = DeadLetters(classes: [], perMinute: 0)
   ) {
     self.dialect = dialect
     self.connection = connection
     self.envelope = envelope
     pool = SinkPool(connection, limits)
+    self.limiter = limiter
     self.retry = retry
     self.isPipelined = isPipelined
     self.deadLetters = deadLetters
@@ -36,7 +39,7 @@ extension SinkOptions {
   /// The same with another way to connect, and so a pool of its own.
   package func connecting(_ connection: ConnectionSettings) -> SinkOptions {
     SinkOptions(
-      dialect: dialect, connection: connection, envelope: envelope, pool: pool.limits, retry: retry,
+      dialect: dialect, connection: connection, envelope: envelope, pool: pool.limits, limiter: limiter, retry: retry,
       isPipelined: isPipelined, deadLetters: deadLetters)
   }
 }

@@ -2,12 +2,14 @@ package import ChangeModel
 package import Postgres
 package import Runtime
 
-/// A writer's session with the target: a connection of the pool, as long as work is under way.
+/// A writer's session with the target: a connection of the pool, and a permit to use it, as long as work is under way.
 package final class SinkSession {
   package let options: SinkOptions
   private let interrupt: Wakeup?
   private let end: Wakeup?
+  private let limiter: ConcurrencyLimiter?
   private let log: Log
+  private var permit: ConcurrencyState.Permit?
   private var lease: SinkPool.Lease?
   /// Whether the connection has been shown to work that goes on.
   private var isWorking = false
@@ -15,10 +17,14 @@ package final class SinkSession {
   /// - Parameters:
   ///   - interrupt: ends even a wait for an answer.
   ///   - end: ends waits between two tries only.
-  package init(_ options: SinkOptions, interrupt: Wakeup? = nil, end: Wakeup? = nil, log: Log) {
+  ///   - limiter: gives the permits; `nil` for work that must not wait for the writers.
+  package init(
+    _ options: SinkOptions, interrupt: Wakeup? = nil, end: Wakeup? = nil, limiter: ConcurrencyLimiter? = nil, log: Log
+  ) {
     self.options = options
     self.interrupt = interrupt
     self.end = end ?? interrupt
+    self.limiter = limiter
     self.log = log
   }
 
@@ -32,21 +38,34 @@ package final class SinkSession {
       if !lease.connection.isInTransaction && (isWorking || !options.pool.isWanted(lease)) { return lease.connection }
     }
     rest()
+    if let limiter {
+      permit = limiter.enter(unless: interrupt)
+      if permit == nil {
+        throw Failure(
+          options.connection.role, "interrupted", location: options.connection.place, connectionLost: true)
+      }
+    }
     let fresh = try options.pool.acquire(interrupt: interrupt, end: end)
     lease = fresh
     return fresh.connection
   }
 
-  /// Gives the connection back to the pool.
-  package func rest() {
-    if let lease { options.pool.giveBack(lease, isUsable: !lease.connection.isInFlight) }
-    lease = nil
+  /// Tells those who give permits what the transaction under way has shown.
+  package func note(_ outcome: ConcurrencyState.Outcome) {
+    if let permit { limiter?.note(outcome, permit) }
   }
 
+  /// Gives the connection back to the pool.
+  package func rest() { giveBack(isUsable: lease?.connection.isInFlight == false) }
+
   /// Closes a connection that broke or whose state is unknown.
-  package func discard() {
-    if let lease { options.pool.giveBack(lease, isUsable: false) }
+  package func discard() { giveBack(isUsable: false) }
+
+  private func giveBack(isUsable: Bool) {
+    if let lease { options.pool.giveBack(lease, isUsable: isUsable) }
     lease = nil
+    if let permit { limiter?.leave(permit) }
+    permit = nil
   }
 
   /// Runs `work`, again after failures of the target that may pass, within the retry budget.
@@ -65,6 +84,7 @@ package final class SinkSession {
       } catch {
         failure = error
       }
+      if failure.isTransient, failure.kind == .sink, end?.isSignalled != true { note(.overloaded) }
       if failure.connectionLost || lease?.connection.isInTransaction == true { discard() }
       // A source that fails meanwhile is not mended by asking the target again.
       guard failure.isTransient, failure.kind == .sink, end?.isSignalled != true,

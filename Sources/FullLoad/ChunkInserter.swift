@@ -26,6 +26,7 @@ final class ChunkInserter {
   private var committed = 0
   /// The transaction of `flying` while its answers are outstanding.
   private var flight: Flight?
+  private var departedAt = Duration.zero
 
   /// Rows gathered for one transaction.
   final class Batch {
@@ -177,6 +178,7 @@ final class ChunkInserter {
     } catch  where error.isTransient {
       // Found and repeated by `land`.
       flight = nil
+      session.note(.overloaded)
       session.discard()
     }
     begin(plan)
@@ -187,6 +189,7 @@ final class ChunkInserter {
     _ batch: Batch, _ chunk: Chunk, _ plan: TablePlan, _ connection: Connection
   ) throws(Failure) {
     flight = nil
+    departedAt = monotonicNow()
     var flight = try Flight(connection, isPipelined: context.options.isPipelined)
     try flight.send(.begin, "BEGIN")
     if let letter = batch.letter {
@@ -234,7 +237,9 @@ final class ChunkInserter {
           try start(batch, chunk, plan, connection)
         }
         isFirst = false
+        let awaitedFrom = monotonicNow()
         let conflict = try finish(batch, chunk, connection, plan)
+        session.note(outcome(of: batch, conflict, awaitedFrom))
         if conflict?.rule.action == .refreshCatalog { session.discard() }
         return conflict
       }
@@ -251,6 +256,18 @@ final class ChunkInserter {
 
   private func isCommitted(_ batch: Batch, _ mark: (isDone: Bool, rows: Int)) -> Bool {
     mark.isDone || mark.rows >= batch.rowsThrough && !batch.isLast
+  }
+
+  /// What a batch's end tells about the target. Answers that were there before they were asked for tell no time, and a
+  /// change of the catalog meets everybody once.
+  private func outcome(
+    of batch: Batch, _ conflict: Failure?, _ awaitedFrom: Duration
+  ) -> ConcurrencyState.Outcome {
+    let size = batch.bytes + batch.parameters.rowCount * 100
+    if let conflict { return conflict.rule.action == .refreshCatalog ? .committed(in: nil, size: size) : .overloaded }
+    let now = monotonicNow()
+    let wasAwaited = (now - awaitedFrom) * 8 >= now - departedAt
+    return .committed(in: wasAwaited ? now - departedAt : nil, size: size)
   }
 
   /// Reads the answers of a batch's flight.

@@ -54,7 +54,8 @@ package final class LoadCoordinator: Sendable {
 
   private func work() {
     let reader = ChunkReader(context)
-    let session = SinkSession(context.options, interrupt: context.interrupt, log: context.log)
+    let session = SinkSession(
+      context.options, interrupt: context.interrupt, limiter: context.options.limiter, log: context.log)
     let inserter = ChunkInserter(context)
     do throws(Failure) {
       while !context.interrupt.isSignalled {
@@ -118,7 +119,9 @@ package final class LoadCoordinator: Sendable {
           if mark.isDone { return mark.rows }
         }
         isFirst = false
-        return try copier.load(chunk, reader, into: connection)
+        let rows = try copier.load(chunk, reader, into: connection)
+        session.note(.committed(in: nil, size: 0))
+        return rows
       }
     } catch {
       switch error.rule.action {

@@ -42,7 +42,8 @@ package struct Endpoints: Sendable {
       connection: connection,
       envelope: settings.sink.kind == .dsql
         ? .dsql(batchSize: settings.sink.batchSize) : .postgres(batchSize: settings.sink.batchSize),
-      pool: PoolState.Limits(settings.sink.pool), retry: settings.sink.retry,
+      pool: PoolState.Limits(settings.sink.pool), limiter: ConcurrencyLimiter(.init(settings.sink)),
+      retry: settings.sink.retry,
       isPipelined: settings.sink.usesPipelining,
       deadLetters: DeadLetters(
         classes: settings.sink.refusedRows.parkedClasses, perMinute: settings.sink.refusedRows.perMinute))
@@ -96,6 +97,14 @@ package struct Endpoints: Sendable {
       }
     #endif
     return DSQLToken.defaultLifetimeSeconds
+  }
+}
+
+extension ConcurrencyState.Limits {
+  init(_ settings: SinkSettings) {
+    // DSQL splits a new table while it is written to; before that, more writers only wait longer.
+    self.init(
+      most: settings.parallelism, start: settings.kind == .dsql ? 2 : nil, isAdaptive: settings.adaptsConcurrency)
   }
 }
 

@@ -14,6 +14,8 @@ package struct SinkSettings: Hashable, Sendable {
   package let pool: PoolSettings
   /// Workers of the full load, and lanes of the change stream unless transactions are kept whole.
   package let parallelism: Int
+  /// Whether fewer work at a time while the target bears no more.
+  package let adaptsConcurrency: Bool
   /// Most rows buffered for one transaction.
   package let batchSize: Int
   package let flushInterval: Duration
@@ -57,6 +59,11 @@ extension SinkSettings {
       .integer(
         "parallelism", in: 1...64,
         "Parallel readers and writers of the full load, and parallel lanes of changes."), default: 4)
+    adaptsConcurrency = section.value(
+      .boolean(
+        "adaptive-concurrency",
+        "Whether fewer of them write at a time while the target conflicts, refuses connections or grows slow. On DSQL they "
+          + "begin with two, as a new table takes few rows at first."), default: true)
     batchSize = section.value(
       .integer(
         "batch-size", in: 1...100_000,

@@ -65,6 +65,7 @@ final class Rig {
     var envelope = Envelope.postgres(batchSize: 5000)
     var isPipelined = true
     var pool = PoolState.Limits(maxSize: 20, lifetime: .seconds(600))
+    var limiter = ConcurrencyLimiter(.init(most: 64))
     var isBinary = false
     var bytesMax = 64 << 20
     var rows = PreparedRows()
@@ -96,7 +97,7 @@ final class Rig {
     options = SinkOptions(
       dialect: emulator == nil ? .postgres : .dsql,
       connection: emulator.map { Rig.settings($0) } ?? direct, envelope: setup.envelope,
-      pool: setup.pool, retry: setup.retry, isPipelined: setup.isPipelined,
+      pool: setup.pool, limiter: setup.limiter, retry: setup.retry, isPipelined: setup.isPipelined,
       deadLetters: setup.deadLetters)
     lanes = RoutedLanes(setup.lanes, plans, bytesMax: setup.bytesMax, consistentFrom: .zero)
     let context = LaneContext(

@@ -36,6 +36,7 @@ func parse(_ text: String, _ environment: [String: String] = [:]) throws(Setting
       flush-interval-ms: 500
       load-method: copy
       pipelining: false
+      adaptive-concurrency: false
       buffer-size: 67108864
       on-error: dead-letter
       dead-letter-classes: [data, size]
@@ -82,6 +83,7 @@ func parse(_ text: String, _ environment: [String: String] = [:]) throws(Setting
     #expect(settings.sink.pool.maxSize == 20)
     #expect(settings.sink.pool.maxLifetime == .seconds(59 * 60))
     #expect(settings.sink.parallelism == 4)
+    #expect(settings.sink.adaptsConcurrency)
     #expect(settings.sink.batchSize == 5000)
     #expect(settings.sink.flushInterval == .seconds(1))
     #expect(settings.sink.loadMethod == .copy)
@@ -119,6 +121,7 @@ func parse(_ text: String, _ environment: [String: String] = [:]) throws(Setting
     #expect(settings.sink.pool.maxLifetime == .seconds(45 * 60))
     #expect(settings.sink.flushInterval == .milliseconds(500))
     #expect(!settings.sink.usesPipelining)
+    #expect(!settings.sink.adaptsConcurrency)
     #expect(settings.sink.bufferSize == 64 << 20)
     #expect(settings.sink.refusedRows.parkedClasses == [.data, .size])
     #expect(settings.sink.refusedRows.perMinute == 7)

@@ -72,7 +72,7 @@ final class Instance {
     let context = LaneContext(
       options: SinkOptions(
         dialect: .postgres, connection: ConnectionSettings(role: .sink, parameters: []), envelope: envelope,
-        pool: PoolState.Limits(maxSize: 8, lifetime: .seconds(60)),
+        pool: PoolState.Limits(maxSize: 8, lifetime: .seconds(60)), limiter: ConcurrencyLimiter(.init(most: 8)),
         retry: Backoff.Limits(initialDelay: .zero, maxDelay: .zero, maxElapsed: .milliseconds(500)), isPipelined: true),
       identity: identity, plans: simulatedPlans, format: .text, group: group, sourceRows: rows,
       progress: ApplyProgress(), log: Log(level: .error), keepsTransactions: false)
