@@ -66,6 +66,7 @@ let package = Package(
         .embedInCode("0001_schema.sql"), .embedInCode("0002_migration.sql"), .embedInCode("0003_pipeline.sql"),
         .embedInCode("0004_lane.sql"), .embedInCode("0005_table_state.sql"), .embedInCode("0006_chunk.sql"),
         .embedInCode("0007_dead_letter.sql"), .embedInCode("0008_dead_letter_part.sql"),
+        .embedInCode("0009_health.sql"),
       ],
       swiftSettings: shipped),
     room("DSQLSink", ["Migrations", "Lanes", "AWS", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),

@@ -17,6 +17,7 @@ public struct Migration: Sendable {
     Migration(6, "0006_chunk", PackageResources._006_chunk_sql),
     Migration(7, "0007_dead_letter", PackageResources._007_dead_letter_sql),
     Migration(8, "0008_dead_letter_part", PackageResources._008_dead_letter_part_sql),
+    Migration(9, "0009_health", PackageResources._009_health_sql),
   ]
 
   private init(_ version: Int, _ name: String, _ bytes: [UInt8]) {

@@ -59,6 +59,17 @@ package struct PoolState: Sendable {
     }
   }
 
+  /// Since the beginning.
+  package struct Openings: Hashable, Sendable {
+    package var opened = 0
+    package var failed = 0
+
+    package init(opened: Int = 0, failed: Int = 0) {
+      self.opened = opened
+      self.failed = failed
+    }
+  }
+
   private struct Member {
     var expiresAt: Duration
     /// `nil` while somebody has it, or opens it.
@@ -70,15 +81,16 @@ package struct PoolState: Sendable {
   private var queue: [Ticket] = []
   private var nextID = 0
   private var nextTicket = 0
-  private var openings: Double
-  private var openingsCountedAt: Duration
+  package private(set) var openings = Openings()
+  private var allowance: Double
+  private var allowanceCountedAt: Duration
   private var failureDelay = Duration.zero
   private var opensAgainAt: Duration
 
   package init(_ limits: Limits, now: Duration) {
     self.limits = limits
-    openings = limits.burst
-    openingsCountedAt = now
+    allowance = limits.burst
+    allowanceCountedAt = now
     opensAgainAt = now
   }
 
@@ -117,18 +129,26 @@ package struct PoolState: Sendable {
 
   /// When a connection may be opened, `nil` for now.
   private mutating func nextOpening(_ now: Duration) -> Duration? {
-    openings = min(limits.burst, openings + max(0, (now - openingsCountedAt).seconds) * limits.opensPerSecond)
-    openingsCountedAt = now
+    allowance = min(limits.burst, allowance + max(0, (now - allowanceCountedAt).seconds) * limits.opensPerSecond)
+    allowanceCountedAt = now
     if now < opensAgainAt { return opensAgainAt }
-    if openings < 1 { return now + .seconds((1 - openings) / limits.opensPerSecond) }
+    if allowance < 1 { return now + .seconds((1 - allowance) / limits.opensPerSecond) }
     return nil
   }
 
   private mutating func beginOpening() -> ID {
-    openings -= 1
+    allowance -= 1
     nextID += 1
     members[nextID] = Member(expiresAt: .zero, idleSince: nil)
     return nextID
+  }
+
+  /// The connection is dead that somebody was told to use: who that was is first in the queue again.
+  package mutating func foundDead(_ id: ID) -> Ticket {
+    members[id] = nil
+    nextTicket += 1
+    queue.insert(nextTicket, at: 0)
+    return nextTicket
   }
 
   // MARK: Telling
@@ -137,6 +157,7 @@ package struct PoolState: Sendable {
   ///   - now: when the opening began, as the server counts the life from there at the earliest.
   ///   - random: a number in 0..<1.
   package mutating func opened(_ id: ID, now: Duration, random: Double) {
+    openings.opened += 1
     failureDelay = .zero
     members[id]?.expiresAt = now + limits.lifetime * (1 - random / 10)
   }
@@ -145,6 +166,7 @@ package struct PoolState: Sendable {
   /// the last.
   package mutating func openFailed(_ id: ID, now: Duration, random: Double) {
     members[id] = nil
+    openings.failed += 1
     let shortest = Duration.milliseconds(20)
     let longest = max(shortest, failureDelay * 3)
     failureDelay = min(.seconds(5), shortest + (longest - shortest) * random)

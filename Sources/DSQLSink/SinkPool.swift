@@ -39,6 +39,7 @@ package final class SinkPool: Sendable {
   }
 
   package var counts: PoolState.Counts { guarded.withLock { $0.state.counts } }
+  package var openings: PoolState.Openings { guarded.withLock { $0.state.openings } }
 
   /// Takes an idle connection that still answers, or opens one, waiting for its turn.
   ///
@@ -48,12 +49,13 @@ package final class SinkPool: Sendable {
   /// - Throws: a transient failure once the acquire timeout has passed; what opening threw.
   package func acquire(interrupt: Wakeup? = nil, end: Wakeup? = nil) throws(Failure) -> Lease {
     let deadline = monotonicNow() + limits.acquireTimeout
+    var ticket = guarded.withLock { $0.state.ask() }
     while true {
-      switch try turn(before: deadline, end: end) {
+      switch try turn(ticket, before: deadline, end: end) {
       case .use(let id):
         let idle = guarded.withLock { $0.idle.removeValue(forKey: id) }
         guard let idle, isSound(idle) else {
-          giveBack(id, isUsable: false)
+          ticket = guarded.withLock { $0.state.foundDead(id) }
           continue
         }
         idle.connection.interrupt = interrupt
@@ -101,8 +103,9 @@ package final class SinkPool: Sendable {
 
   // MARK: Steps
 
-  private func turn(before deadline: Duration, end: Wakeup?) throws(Failure) -> PoolState.Decision {
-    let ticket = guarded.withLock { $0.state.ask() }
+  private func turn(
+    _ ticket: PoolState.Ticket, before deadline: Duration, end: Wakeup?
+  ) throws(Failure) -> PoolState.Decision {
     // Made only if there is something to wait for: most find an idle connection.
     var wakeup: Wakeup?
     defer {
@@ -150,10 +153,6 @@ package final class SinkPool: Sendable {
       }
       throw error
     }
-  }
-
-  private func giveBack(_ id: PoolState.ID, isUsable: Bool) {
-    _ = guarded.withLock { $0.state.giveBack(id, isUsable: isUsable, now: monotonicNow()) }
   }
 
   /// Whether an idle connection may be used: the server has said nothing, or it answers after a longer rest, in which a

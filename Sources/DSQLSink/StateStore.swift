@@ -282,7 +282,7 @@ package struct StateStore: Sendable {
         """, [pipeline])
       if gone.affected == 0 { break }
     }
-    for table in ["table_state", "lane", "pipeline"] {
+    for table in ["health", "table_state", "lane", "pipeline"] {
       try connection.query("DELETE FROM penstock.\(table) WHERE pipeline=$1", [pipeline])
     }
   }

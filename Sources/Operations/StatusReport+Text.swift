@@ -37,6 +37,30 @@ extension StatusReport: CustomStringConvertible {
       lines.append(
         line("refused", "\(grouped(target.parkedLetters)) rows wait as dead letters; see penstock dlq list"))
     }
+    if let record = target.health { lines += describe(record, state.phase) }
+    return lines
+  }
+
+  private func describe(_ record: PipelineHealth.Record, _ phase: PipelineState.Phase) -> [String] {
+    let (concurrency, pool, openings) = (record.health.concurrency, record.health.pool, record.health.openings)
+    let writers = phase == .loading ? "load writers" : "lanes"
+    var lines = [
+      line("measured", "\(roughDuration(Double(record.age))) ago"),
+      line(
+        "writing",
+        "\(concurrency.inFlight) \(writers) at work, \(concurrency.waiting) waiting, \(concurrency.allowed) of "
+          + "\(concurrency.most) allowed"),
+      line(
+        "pool",
+        "\(pool.total) connections, \(pool.active) active, \(pool.idle) idle, \(pool.waiting) waiting; "
+          + "\(grouped(openings.opened)) opened, \(grouped(openings.failed)) refused"),
+    ]
+    if let tokens = record.health.tokens {
+      let end = record.tokenLife.map { life in
+        life > 0 ? "; the current one ends in \(roughDuration(Double(life)))" : "; the last one has ended"
+      }
+      lines.append(line("tokens", "\(tokens.refreshes) signed, \(tokens.failures) failed\(end ?? "")"))
+    }
     return lines
   }
 
@@ -98,9 +122,27 @@ extension StatusReport: CustomStringConvertible {
     return [
       "\"phase\":\(jsonString(state.phase.rawValue))", "\"epoch\":\(state.epoch)",
       "\"deadLetters\":\(target.parkedLetters)",
+      "\"health\":\(target.health.map(json) ?? "null")",
       "\"lanes\":[\(target.lanes.map { jsonString($0.description) }.joined(separator: ","))]",
       "\"tables\":[\(tables.joined(separator: ","))]",
     ]
+  }
+
+  private func json(_ record: PipelineHealth.Record) -> String {
+    let (concurrency, pool, openings) = (record.health.concurrency, record.health.pool, record.health.openings)
+    let tokens = record.health.tokens.map { tokens in
+      """
+      {"refreshes":\(tokens.refreshes),"failures":\(tokens.failures),\
+      "expiresInSeconds":\(record.tokenLife.map { String($0) } ?? "null")}
+      """
+    }
+    return """
+      {"ageSeconds":\(record.age),"epoch":\(record.epoch),\
+      "concurrency":{"inFlight":\(concurrency.inFlight),"waiting":\(concurrency.waiting),\
+      "allowed":\(concurrency.allowed),"most":\(concurrency.most)},\
+      "pool":{"total":\(pool.total),"active":\(pool.active),"idle":\(pool.idle),"waiting":\(pool.waiting),\
+      "opened":\(openings.opened),"refused":\(openings.failed)},"tokens":\(tokens ?? "null")}
+      """
   }
 
   private func json(_ source: Source) -> [String] {

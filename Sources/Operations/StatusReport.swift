@@ -27,6 +27,8 @@ package struct StatusReport: Sendable {
     package var lanes: [StreamPosition] = []
     /// Rows that were refused and wait as dead letters.
     package var parkedLetters = 0
+    /// How the last instance was; `nil` when none has told.
+    package var health: PipelineHealth.Record?
   }
 
   package struct Table: Sendable {
@@ -93,6 +95,7 @@ package struct StatusReport: Sendable {
     guard try store.exists(connection), let state = try store.read(connection) else { return target }
     target.state = state
     target.lanes = try store.lanes(connection)
+    target.health = try store.health(connection)
     let letters = LetterStore(pipeline: pipeline)
     if try letters.exists(connection) { target.parkedLetters = try letters.parked(connection).count }
     let chunks = try connection.query(

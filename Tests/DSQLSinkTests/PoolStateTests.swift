@@ -16,6 +16,8 @@ struct PoolStateTests {
 
     var counts: PoolState.Counts { state.counts }
     func ask() -> PoolState.Ticket { state.ask() }
+    func foundDead(_ id: PoolState.ID) -> PoolState.Ticket { state.foundDead(id) }
+    var openings: PoolState.Openings { state.openings }
     func giveUp(_ ticket: PoolState.Ticket) { state.giveUp(ticket) }
     func decide(_ ticket: PoolState.Ticket, now: Duration) -> PoolState.Decision { state.decide(ticket, now: now) }
     func opened(_ id: PoolState.ID, now: Duration, random: Double) { state.opened(id, now: now, random: random) }
@@ -65,6 +67,21 @@ struct PoolStateTests {
 
     #expect(pool.decide(second, now: .zero) == .use(ids[0]))
     #expect(pool.counts.waiting == 0)
+  }
+
+  @Test("who finds a connection dead keeps the first place, and opens another one")
+  func deadConnection() {
+    let (pool, ids) = pool(limits(max: 1), open: 1)
+    let (first, second) = (pool.ask(), pool.ask())
+    _ = pool.giveBack(ids[0], isUsable: true, now: .zero)
+    #expect(pool.decide(first, now: .zero) == .use(ids[0]))
+    let again = pool.foundDead(ids[0])
+
+    #expect(pool.decide(second, now: .zero) == .wait(until: nil))
+    guard case .open(let id) = pool.decide(again, now: .zero) else { return #expect(Bool(false), "not opened") }
+    #expect(pool.counts == PoolState.Counts(total: 1, active: 1, idle: 0, waiting: 1))
+    pool.openFailed(id, now: .zero, random: 0)
+    #expect(pool.openings == PoolState.Openings(opened: 1, failed: 1))
   }
 
   @Test("a connection is not handed on once it is old, and one that broke makes room for another")
