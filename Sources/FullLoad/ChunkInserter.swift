@@ -182,6 +182,8 @@ final class ChunkInserter {
       session.discard()
     }
     begin(plan)
+    // The others have gathered while they waited for a permit; they shall not wait until this one has.
+    if context.options.limiter.counts.waiting > 0 { try land(chunk, plan, session) }
   }
 
   /// Puts a batch on its way: its rows, the chunk's mark, COMMIT.
