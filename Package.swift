@@ -100,6 +100,7 @@ let package = Package(
     // What docs/extending.md shows; each sees no more than a program outside this package does.
     example("LoginCommand", in: "authentication-provider"),
     example("ByState", in: "error-policy"),
+    example("Journal", in: "source"),
 
     // A DSQL to test against; knows nothing of the rooms above it.
     room("DSQLEmulator", ["AWS", "COpenSSL", "CLibPQ", "CPgQuery", "CPenstockShims"]),
@@ -137,9 +138,11 @@ let package = Package(
     tests("SQLMappingTests", ["SQLMapping", "PostgresSource", "Postgres", "DSQLEmulator", "AWS", "ChangeModel"]),
     tests("CatalogTests", ["PostgresSource", "Postgres", "SQLMapping", "ChangeModel"]),
     tests("PenstockCLITests", ["CommandLineArguments"], exclude: ["help.txt"]),
-    tests("SettingsTests", ["Settings", "Runtime", "ChangeModel"], exclude: ["Scenarios"]),
+    tests("SettingsTests", ["Settings", "Runtime", "PenstockExtensions", "ChangeModel"], exclude: ["Scenarios"]),
     tests("AWSTests", ["AWS", "Runtime", "ChangeModel"]),
-    tests("PipelineTests", ["Pipeline", "Runtime", "PenstockExtensions", "Penstock", "Postgres", "ChangeModel"]),
+    tests(
+      "PipelineTests",
+      ["Pipeline", "SQLMapping", "Runtime", "PenstockExtensions", "Penstock", "Postgres", "ChangeModel"]),
     tests("IntegrationTests", ["Runtime"]),
     tests("DSQLEmulatorTests", ["DSQLEmulator", "CLibPQ", "COpenSSL", "AWS", "ChangeModel"]),
     tests(

@@ -16,7 +16,7 @@ func checkPipeline(
 ) async -> Int32 {
   do throws(Failure) {
     let found = try await onThread("check") { () throws(Failure) in
-      try findings(settings, Endpoints(settings, surroundings, log: log))
+      try await findings(settings, Endpoints(settings, surroundings, log: log))
     }
     writeAll(json ? jsonDocument(found) : text(found), to: STDOUT_FILENO)
     return found.contains { $0.severity == .error } ? 1 : 0
@@ -30,7 +30,7 @@ func checkPipeline(
 func planPipeline(_ settings: PipelineSettings, _ surroundings: Surroundings, log: Log) async -> Int32 {
   do throws(Failure) {
     let report = try await onThread("plan") { () throws(Failure) in
-      try plan(settings, Endpoints(settings, surroundings, log: log))
+      try await plan(settings, Endpoints(settings, surroundings, log: log))
     }
     writeAll(report, to: STDOUT_FILENO)
     return 0
@@ -40,7 +40,12 @@ func planPipeline(_ settings: PipelineSettings, _ surroundings: Surroundings, lo
   }
 }
 
-private func findings(_ settings: PipelineSettings, _ endpoints: Endpoints) throws(Failure) -> [Finding] {
+private func findings(_ settings: PipelineSettings, _ endpoints: Endpoints) async throws(Failure) -> [Finding] {
+  if let source = endpoints.ownSource {
+    let preparation = try await Preparation(settings, source, endpoints.sink.dialect)
+    return sorted(
+      try TargetCheck(settings, endpoints).findings(preparation.mappings, sourceIdentity: preparation.sourceIdentity))
+  }
   let source = try Connection(InstanceProbe.observing(endpoints.source))
   let request = CheckRequest(
     slotName: settings.source.slotName, publicationName: settings.source.publicationName,
@@ -54,7 +59,11 @@ private func findings(_ settings: PipelineSettings, _ endpoints: Endpoints) thro
   let found =
     SourceCheck.findings(facts, request)
     + (try TargetCheck(settings, endpoints).findings(mappings, sourceIdentity: identity))
-  return FindingSeverity.allCases.flatMap { severity in found.filter { $0.severity == severity } }
+  return sorted(found)
+}
+
+private func sorted(_ findings: [Finding]) -> [Finding] {
+  FindingSeverity.allCases.flatMap { severity in findings.filter { $0.severity == severity } }
 }
 
 private func text(_ findings: [Finding]) -> String {
@@ -76,7 +85,11 @@ private func jsonDocument(_ findings: [Finding]) -> String {
   return "{\"ok\":\(!hasErrors),\"findings\":[\(rows.joined(separator: ","))]}\n"
 }
 
-private func plan(_ settings: PipelineSettings, _ endpoints: Endpoints) throws(Failure) -> String {
+private func plan(_ settings: PipelineSettings, _ endpoints: Endpoints) async throws(Failure) -> String {
+  if let source = endpoints.ownSource {
+    let mappings = try await Preparation(settings, source, endpoints.sink.dialect).mappings
+    return PlanReport(mappings, by: SchemaMapper(dialect: endpoints.sink.dialect)).description
+  }
   let preparation = try Preparation(settings, endpoints)
   let source = try Connection(InstanceProbe.observing(endpoints.source))
   var notes: [TableName: [String]] = [:]

@@ -24,9 +24,23 @@ package struct PipelineReset {
   /// - Throws: when an instance is at work, or a side can't be reached.
   package func run(_ say: (String) -> Void) throws(Failure) {
     let sink = try Connection(endpoints.sink.connection)
-    let source = try Connection(InstanceProbe.observing(endpoints.source))
     let store = StateStore(pipeline: settings.name)
     let state = try store.exists(sink) ? try store.read(sink) : nil
+    if endpoints.ownSource == nil { try removeFromSource(state, say) }
+    guard state != nil else {
+      say("there is no state of pipeline \(settings.name) in the target")
+      return
+    }
+    let tables = try store.tables(sink).map(\.targetTable)
+    try store.remove(sink)
+    say("removed the state of pipeline \(settings.name) from the target")
+    if !tables.isEmpty {
+      say("left the rows in \(tables.joined(separator: ", ")); empty them before the next full load")
+    }
+  }
+
+  private func removeFromSource(_ state: PipelineState?, _ say: (String) -> Void) throws(Failure) {
+    let source = try Connection(InstanceProbe.observing(endpoints.source))
     let slotName = state?.slot ?? settings.source.slotName
     try refuseWhileRunning(slotName, source)
     try removeSlot(slotName, isOurs: state?.madeSlot ?? false, source, say)
@@ -38,16 +52,6 @@ package struct PipelineReset {
       say("dropped publication \(publication)")
     } else {
       say("left publication \(publication), which Penstock did not make")
-    }
-    guard state != nil else {
-      say("there is no state of pipeline \(settings.name) in the target")
-      return
-    }
-    let tables = try store.tables(sink).map(\.targetTable)
-    try store.remove(sink)
-    say("removed the state of pipeline \(settings.name) from the target")
-    if !tables.isEmpty {
-      say("left the rows in \(tables.joined(separator: ", ")); empty them before the next full load")
     }
   }
 

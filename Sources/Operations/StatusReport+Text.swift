@@ -13,8 +13,9 @@ extension StatusReport: CustomStringConvertible {
     case .success(let target): lines += describe(target)
     }
     switch source {
-    case .failure(let failure): lines.append(line("source", failure.message))
-    case .success(let source): lines += describe(source)
+    case .failure(let failure)?: lines.append(line("source", failure.message))
+    case .success(let source)?: lines += describe(source)
+    case nil: break
     }
     if let tables = try? target.get().tables, !tables.isEmpty { lines += [""] + table(tables) }
     return lines.joined(separator: "\n") + "\n"
@@ -105,8 +106,9 @@ extension StatusReport: CustomStringConvertible {
     case .success(let target): fields += json(target)
     }
     switch source {
-    case .failure(let failure): fields.append("\"sourceFailure\":\(jsonString(failure.message))")
-    case .success(let source): fields += json(source)
+    case .failure(let failure)?: fields.append("\"sourceFailure\":\(jsonString(failure.message))")
+    case .success(let source)?: fields += json(source)
+    case nil: break
     }
     return "{" + fields.joined(separator: ",") + "}\n"
   }

@@ -43,7 +43,8 @@ package struct StatusReport: Sendable {
 
   package var pipeline: String
   package var slotName: String
-  package var source: Result<Source, Failure>
+  /// `nil` for a registered source, which is no server that could be asked.
+  package var source: Result<Source, Failure>?
   package var target: Result<Target, Failure>
 
   /// Asks both sides; each that does not answer is a failure in the report.
@@ -54,9 +55,12 @@ package struct StatusReport: Sendable {
     target = Result { () throws(Failure) in try Self.readTarget(pipeline, Connection(endpoints.sink.connection)) }
     // The slot that the state names, should the settings have changed.
     let known = (try? target.get())?.state?.slot ?? slotName
-    source = Result { () throws(Failure) in
-      try Self.readSource(pipeline, known, Connection(InstanceProbe.observing(endpoints.source)))
-    }
+    source =
+      endpoints.ownSource != nil
+      ? nil
+      : Result { () throws(Failure) in
+        try Self.readSource(pipeline, known, Connection(InstanceProbe.observing(endpoints.source)))
+      }
   }
 
   /// The first side's failure.
@@ -68,7 +72,7 @@ package struct StatusReport: Sendable {
 
   /// Bytes of the source's log that are not yet confirmed.
   package var lag: UInt64? {
-    guard let source = try? source.get(), let slot = source.instance.slot else { return nil }
+    guard let source = try? source?.get(), let slot = source.instance.slot else { return nil }
     return source.end.rawValue - min(source.end.rawValue, slot.confirmedFlush.rawValue)
   }
 

@@ -10,6 +10,8 @@ public struct Extensions: Sendable {
   package private(set) var authenticationProviders: [String: Maker<LoginContext, any AuthenticationProvider>] = [:]
   package private(set) var errorPolicies: [String: Maker<[String: String], any ErrorPolicy>] = [:]
 
+  package private(set) var sources: [String: Maker<PipelineContext, any ChangeSource>] = [:]
+
   /// None beside what is built in.
   public init() {}
 
@@ -31,6 +33,15 @@ public struct Extensions: Sendable {
     errorPolicies[name] = make
   }
 
+  /// Makes a source available as `source.type: name`; the mapping `source.options` is its own.
+  /// - Precondition: the name is 1 to 40 of a-z, 0-9 and `-`, not registered before, and not `postgres`.
+  public mutating func registerSource(
+    _ name: String, _ make: @escaping @Sendable (PipelineContext) throws -> any ChangeSource
+  ) {
+    Self.check(name, new: !sources.keys.contains(name), builtIn: BuiltInNames.sources)
+    sources[name] = make
+  }
+
   private static func check(_ name: String, new isNew: Bool, builtIn: [String]) {
     let isName =
       (1...40).contains(name.utf8.count)
@@ -46,4 +57,5 @@ public struct Extensions: Sendable {
 package enum BuiltInNames {
   package static let authenticationProviders = ["iam", "password"]
   package static let errorPolicies = ["default"]
+  package static let sources = ["postgres"]
 }

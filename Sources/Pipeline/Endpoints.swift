@@ -9,10 +9,12 @@ package import Settings
 
 /// How the two sides of a pipeline are reached, made from its settings.
 package struct Endpoints: Sendable {
-  /// Queries and COPY.
+  /// Queries and COPY. Of a registered source it leads nowhere: every connect is refused with the reason.
   package let source: ConnectionSettings
   /// The same with the replication protocol.
   package let replication: ConnectionSettings
+  /// A registered source, in place of a server.
+  package let ownSource: OwnSource?
   package let sink: SinkOptions
   /// How the sink's tokens are made; `nil` when its login is not by IAM.
   package let login: DSQLLogin?
@@ -21,18 +23,15 @@ package struct Endpoints: Sendable {
 
   /// - Throws: when an extension can't be made.
   package init(_ settings: PipelineSettings, _ surroundings: Surroundings, log: Log) throws(Failure) {
-    let server = settings.source.server
-    let session = sourceSessionSettings.map { "-c \($0.name)=\($0.value)" }
-    let limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"].map { "-c \($0)=0" }
-    let base = ConnectionSettings(
-      role: .source,
-      parameters: server.parameters + [
-        ("options", (session + limits + ["-c synchronize_seqscans=off"]).joined(separator: " "))
-      ] + Endpoints.keepalive,
-      connectTimeout: server.connectTimeout,
-      gate: try surroundings.gate(settings.source.login, server, role: .source))
-    source = base
-    replication = base.adding([("replication", "database")])
+    switch settings.source.kind {
+    case .postgres(let server, let login):
+      source = try Endpoints.sourceConnection(server, surroundings.gate(login, server, role: .source))
+      ownSource = nil
+    case .registered(let type, let options):
+      source = Endpoints.noServer("source", type, .source)
+      ownSource = try surroundings.source(type, options, pipeline: settings.name)
+    }
+    replication = source.adding([("replication", "database")])
     login = Endpoints.login(settings, environment: surroundings.environment, log: log)
     sinkLogin = try surroundings.gate(settings.sink.login, settings.sink.server, role: .sink, tokens: login)
     var connection = Endpoints.sinkConnection(settings, sinkLogin)
@@ -47,6 +46,28 @@ package struct Endpoints: Sendable {
       isPipelined: settings.sink.usesPipelining,
       deadLetters: DeadLetters(
         classes: settings.sink.refusedRows.parkedClasses, perMinute: settings.sink.refusedRows.perMinute))
+  }
+
+  /// A PostgreSQL source's sessions.
+  private static func sourceConnection(_ server: ServerSettings, _ gate: LoginGate) -> ConnectionSettings {
+    let session = sourceSessionSettings.map { "-c \($0.name)=\($0.value)" }
+    let limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"].map { "-c \($0)=0" }
+    return ConnectionSettings(
+      role: .source,
+      parameters: server.parameters + [
+        ("options", (session + limits + ["-c synchronize_seqscans=off"]).joined(separator: " "))
+      ] + Endpoints.keepalive,
+      connectTimeout: server.connectTimeout,
+      gate: gate)
+  }
+
+  /// For a side that is no server: a command that asks it is told so.
+  private static func noServer(_ side: String, _ type: String, _ role: Failure.Kind) -> ConnectionSettings {
+    let failure = Failure(
+      .configuration, "\(side).type \(type) is no server that this command could ask",
+      hint: "docs/extending.md says which commands such a pipeline has.")
+    return ConnectionSettings(
+      role: role, parameters: [("host", type)], password: { () throws(Failure) in throw failure })
   }
 
   /// Finds out within a minute that the other side is gone.

@@ -62,6 +62,7 @@ package final class PipelineRun: Sendable {
     monitor.phase = .draining
     Failpoint.reach(.draining)
     stopSignal.signal()
+    endpoints.ownSource?.stop()
     group?.stop()
     load?.signal()
   }
@@ -131,6 +132,7 @@ package final class PipelineRun: Sendable {
   /// From the state in the target to the end, or to the first failure.
   private func attempt(_ identity: inout WriterIdentity?) async throws(Failure) {
     monitor.phase = .starting
+    if let source = endpoints.ownSource { return try await attempt(source, &identity) }
     let preparation = try Preparation(settings, endpoints, interrupt: stopSignal)
     let session = SinkSession(endpoints.sink, interrupt: stopSignal, log: log)
     let store = StateStore(pipeline: settings.name)
@@ -140,21 +142,7 @@ package final class PipelineRun: Sendable {
     if !isKnown { try refuseUnfit(preparation) }
     try session.retrying("opening the state tables") { connection throws(Failure) in try store.migrate(connection) }
     var state = try openState(preparation, session, store)
-    let owner: WriterIdentity
-    if let known = identity {
-      try session.retrying("reading the state") { connection throws(Failure) in try store.check(known, connection) }
-      owner = known
-    } else {
-      owner = try session.retrying("taking the pipeline over") { connection throws(Failure) in
-        try store.claim(
-          connection,
-          endingSessionsOf: endpoints.sink.dialect == .postgres ? endpoints.sink.connection["application_name"] : nil)
-      }
-      identity = owner
-      Failpoint.reach(.claimed)
-      for sentence in preparation.uncopied { log.warning(sentence) }
-      log.info("pipeline \(settings.name), epoch \(owner.epoch), \(preparation.mappings.count) tables")
-    }
+    let owner = try own(&identity, preparation, store, session)
     state.epoch = owner.epoch
     let tables = TargetTables(.init(dialect: endpoints.sink.dialect), session, log: log)
     try tables.prepare(preparation.mappings)
@@ -171,6 +159,35 @@ package final class PipelineRun: Sendable {
     }
     try stage.checkTablesAreLoaded()
     try await stage.follow(&state)
+  }
+
+  /// Takes the pipeline over, or makes sure that it is still this instance's.
+  func own(
+    _ identity: inout WriterIdentity?, _ preparation: Preparation, _ store: StateStore, _ session: SinkSession
+  ) throws(Failure) -> WriterIdentity {
+    if let known = identity {
+      try session.retrying("reading the state") { connection throws(Failure) in try store.check(known, connection) }
+      return known
+    }
+    let owner = try session.retrying("taking the pipeline over") { connection throws(Failure) in
+      try store.claim(
+        connection,
+        endingSessionsOf: endpoints.sink.dialect == .postgres ? endpoints.sink.connection["application_name"] : nil)
+    }
+    identity = owner
+    Failpoint.reach(.claimed)
+    for sentence in preparation.uncopied { log.warning(sentence) }
+    log.info("pipeline \(settings.name), epoch \(owner.epoch), \(preparation.mappings.count) tables")
+    return owner
+  }
+
+  /// Refuses to go on with another source than the pipeline was begun with.
+  func checkSource(of state: PipelineState, _ preparation: Preparation) throws(Failure) {
+    guard state.source != preparation.sourceIdentity else { return }
+    throw Failure(
+      .source, "pipeline \"\(settings.name)\" was begun with another source database",
+      location: "\(endpoints.source.place); then \(state.source), now \(preparation.sourceIdentity)",
+      hint: "Give the new pipeline a name of its own, or run penstock reset to begin again.")
   }
 
   /// Refuses a source that `penstock check` would refuse, before anything is created.
@@ -194,12 +211,7 @@ package final class PipelineRun: Sendable {
     if let state = try session.retrying(
       "reading the state", { connection throws(Failure) in try store.read(connection) })
     {
-      guard state.source == preparation.sourceIdentity else {
-        throw Failure(
-          .source, "pipeline \"\(settings.name)\" was begun with another source database",
-          location: "\(endpoints.source.place); then \(state.source), now \(preparation.sourceIdentity)",
-          hint: "Give the new pipeline a name of its own, or run penstock reset to begin again.")
-      }
+      try checkSource(of: state, preparation)
       return state
     }
     let source = try connect(endpoints.source)

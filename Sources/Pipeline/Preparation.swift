@@ -18,12 +18,23 @@ package struct Preparation: Sendable {
   package let uncopied: [String]
   /// How long the server waits for our reports before it drops us; `nil` for ever.
   package let senderTimeout: Duration?
+  /// Of a registered source: for each of its tables the index of its mapping, `nil` for one that is not selected.
+  let ownTables: [UInt32?]
+
+  /// For a registered source.
+  init(sourceIdentity: String, mappings: [TableMapping], ownTables: [UInt32?]) {
+    self.sourceIdentity = sourceIdentity
+    self.mappings = mappings
+    self.ownTables = ownTables
+    (serverVersion, catalogLSN, uncopied, senderTimeout) = (0, .zero, [], nil)
+  }
 
   /// Reads the source's catalog and maps the selected tables.
   ///
   /// - Throws: when nothing is selected, or when a selected table can't be replicated.
   package init(_ settings: PipelineSettings, _ endpoints: Endpoints, interrupt: Wakeup? = nil) throws(Failure) {
     let connection = try Connection(endpoints.source, interrupt: interrupt)
+    ownTables = []
     catalogLSN = try ReplicationSlot.currentLSN(connection)
     let catalog = try SourceCatalog.read(connection) { settings.source.selects($0) }
     guard !catalog.tables.isEmpty else {

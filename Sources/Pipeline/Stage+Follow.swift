@@ -193,12 +193,13 @@ private let drainLimit = Duration.seconds(8)
 
 /// Looks every few seconds whether this instance still owns the pipeline, also when there is nothing to write, and
 /// where the source's log ends, which tells the lag.
-private struct OwnershipWatch: Sendable {
+struct OwnershipWatch: Sendable {
   let store: StateStore
   let identity: WriterIdentity
   let options: SinkOptions
   let group: LaneGroup
-  let source: ConnectionSettings
+  /// `nil` for a registered source, whose end nobody knows.
+  let source: ConnectionSettings?
   let progress: StreamProgress
   let log: Log
 
@@ -243,7 +244,7 @@ private struct OwnershipWatch: Sendable {
         try options.pool.tend()
       }
       do throws(Failure) {
-        if connection == nil { connection = try Connection(source, interrupt: group.endSignal) }
+        if connection == nil, let source { connection = try Connection(source, interrupt: group.endSignal) }
         if let connection { progress.serverEnd = try ReplicationSlot.currentLSN(connection) }
       } catch {
         // A source that is away is the stream's concern.

@@ -72,9 +72,7 @@ extension Stage {
           || entries.contains { $0.isDone || $0.rows > 0 }
         if hasRows { plan.begun.insert(index) }
       } else if try tables.hasRows(mapping.target) {
-        throw Failure(
-          .sink, "table \(mapping.target) already holds rows, and this pipeline has not loaded it",
-          location: "\(mapping.target)", hint: "Empty the table, or set pipeline.mode: cdc to follow changes only.")
+        throw foreignRows(mapping)
       }
       let isRewritten = before.map { $0.filenodes != mapping.filenodes } ?? true
       let isWhole = before?.state != "pending"

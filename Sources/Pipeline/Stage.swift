@@ -96,6 +96,15 @@ struct Stage {
 
   // MARK: Tables
 
+  /// What is said about rows in the target that nobody of this pipeline has written.
+  func foreignRows(_ mapping: TableMapping) -> Failure {
+    Failure(
+      .sink, "table \(mapping.target) already holds rows, and this pipeline has not loaded it",
+      location: "\(mapping.target)",
+      hint: run.endpoints.ownSource == nil
+        ? "Empty the table, or set pipeline.mode: cdc to follow changes only." : "Empty the table.")
+  }
+
   /// Refuses tables that were added to a pipeline whose load is over.
   func checkTablesAreLoaded() throws(Failure) {
     guard settings.mode.loads else { return }

@@ -45,6 +45,15 @@ extension Surroundings {
     return try made("error policy", settings.name) { try make(settings.options.mapValues(\.revealed)) }
   }
 
+  /// A registered source.
+  func source(_ type: String, _ options: [String: Secret], pipeline: String) throws(Failure) -> OwnSource {
+    guard let make = extensions.sources[type] else {
+      throw Failure(.configuration, "no source \"\(type)\" is registered")
+    }
+    let context = PipelineContext(pipeline: pipeline, options: options.mapValues(\.revealed))
+    return OwnSource(try made("source", type) { try make(context) }, name: type)
+  }
+
   private func made<Product>(_ kind: String, _ name: String, _ make: () throws -> Product) throws(Failure) -> Product {
     do { return try make() } catch {
       throw Failure(

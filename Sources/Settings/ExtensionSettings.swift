@@ -18,7 +18,7 @@ extension LoginSettings {
       section.optional(
         .name(
           "auth-provider", builtIn: builtIn, registered: section.extensions.authenticationProviders.keys,
-          kind: "authentication provider",
+          kind: "an authentication provider",
           "Who gives the passwords or tokens of sessions; a program of your own can register "
             + "[other providers](extending.md)."), absent: defaultText) ?? name
     options = section.texts("auth-options", "For a registered `auth-provider`; what they mean is its own matter.")
@@ -47,7 +47,7 @@ extension ErrorPolicySettings {
     name = section.value(
       .name(
         "error-policy", builtIn: BuiltInNames.errorPolicies, registered: section.extensions.errorPolicies.keys,
-        kind: "error policy",
+        kind: "an error policy",
         "Who decides about the target's errors: [the table of errors](errors.md), or a policy that a program of your own "
           + "[registers](extending.md)."), default: BuiltInNames.errorPolicies[0])
     options = section.texts("error-options", "For a registered `error-policy`; what they mean is its own matter.")

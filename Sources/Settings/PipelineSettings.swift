@@ -70,6 +70,9 @@ extension PipelineSettings {
       SinkSettings(&section, pipeline: pipeline.name, mode: &mode)
     }
     self.mode = mode
+    if case .registered(let type, _) = source.kind, mode != .fullLoadAndCDC {
+      root.report("source", "type \(type) gives rows and changes as one; expected pipeline.mode: full-load-and-cdc")
+    }
     var lines: [TablePattern: Int] = [:]
     routes = root.sections("route", "Other names for tables in the target.") { section in
       let rule = RouteRule(&section)

@@ -40,6 +40,8 @@ package struct ServerSettings: Hashable, Sendable, CustomStringConvertible {
 extension ServerSettings {
   /// What differs between the two sides of a pipeline.
   struct Side {
+    /// Values of `type` that mean no server.
+    var otherTypes: [String]
     /// What the server shows as our name unless a URL says another.
     var applicationName: String
     var hostKey: String
@@ -97,7 +99,10 @@ extension ServerSettings {
       default: .seconds(10))
 
     section.rule(.excludes("url", [side.hostKey, "port", side.databaseKey, "username"]))
-    section.rule(.needsOne(["url", side.hostKey]))
+    section.rule(
+      side.otherTypes.isEmpty
+        ? .needsOne(["url", side.hostKey])
+        : .needsOneUnless(key: "type", values: side.otherTypes, ["url", side.hostKey]))
     if side.defaultDatabase == nil { section.rule(.needsOne([side.databaseKey], with: side.hostKey)) }
     section.rule(.needsOne(["username"] + (side.adminKey.map { [$0] } ?? []), with: side.hostKey))
     if let url {

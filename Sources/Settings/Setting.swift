@@ -154,7 +154,7 @@ extension Setting {
 extension Setting where Value == String {
   /// The name of something built in, or of an extension that the program brings.
   ///
-  /// - Parameter kind: what the name stands for, such as `authentication provider`.
+  /// - Parameter kind: what the name stands for, with its article: `an authentication provider`.
   static func name(
     _ key: String, builtIn: [String], registered: some Collection<String>, kind: String, _ summary: String
   ) -> Self {
@@ -167,7 +167,7 @@ extension Setting where Value == String {
         let nearest = nearestName(to: text, among: names).map { "did you mean \"\($0)\"? " } ?? ""
         throw ValueProblem(
           what: text.isEmpty ? "is empty" : "is not known",
-          advice: nearest + "an \(kind) of another name is registered by a program of your own: docs/extending.md")
+          advice: nearest + "\(kind) of another name is registered by a program of your own: docs/extending.md")
       })
   }
 }

@@ -99,6 +99,8 @@ package enum SettingRule: Hashable, Sendable {
   case excludes(String, [String])
   /// One of them is needed: always, or when another setting is given.
   case needsOne([String], with: String? = nil)
+  /// One of them is needed unless a choice has one of these values.
+  case needsOneUnless(key: String, values: [String], [String])
   /// These settings apply only when a choice has this value.
   case onlyWhen(key: String, value: String, [String])
   /// A choice may have only some of its values when another has this one.

@@ -101,6 +101,9 @@ extension SettingRule {
     case .needsOne(let keys, nil): return "\(SettingType.alternatives(quoted(keys))) is required."
     case .needsOne(let keys, let other?):
       return "With `\(other)`, \(SettingType.alternatives(quoted(keys))) is required."
+    case .needsOneUnless(let key, let values, let keys):
+      return "Unless `\(key)` is \(SettingType.alternatives(quoted(values))), "
+        + "\(SettingType.alternatives(quoted(keys))) is required."
     case .onlyWhen(let key, let value, let others):
       return "Only for `\(key): \(value)`: \(quoted(others).joined(separator: ", "))."
     case .choicesWhen(let key, let value, let choice, let allowed):

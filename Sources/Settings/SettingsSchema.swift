@@ -37,6 +37,12 @@ extension SectionDescription {
       let needed: JSONValue = .object(["anyOf": .array(keys.map { Self.requiring($0) })])
       guard let other else { return needed }
       return .object(["if": Self.requiring(other), "then": needed])
+    case .needsOneUnless(let key, let values, let keys):
+      let isOther: JSONValue = .object([
+        "required": .strings([key]),
+        "properties": .object([.init(key: key, value: .object(["enum": .strings(values)]))]),
+      ])
+      return .object(["anyOf": .array([isOther] + keys.map { Self.requiring($0) })])
     case .onlyWhen(let key, let value, let others):
       let rest = names(of: key).filter { $0 != value }
       let isOtherwise: JSONValue = .object([

@@ -163,6 +163,9 @@ struct SettingsSection {
       for other in others where isGiven(other) {
         report(other, "given together with \(key) on line \(line); expected only one of them")
       }
+    case .needsOneUnless(let key, let values, let keys):
+      if let value = text(key), values.contains(value) { return }
+      check(.needsOne(keys))
     case .needsOne(let keys, let other):
       if let other, !isGiven(other) || isExcluded(other) { return }
       let candidates = keys.filter { !isExcluded($0) }
@@ -190,7 +193,7 @@ struct SettingsSection {
       switch rule {
       case .excludes(let other, let keys): isGiven(other) && isGiven(key) && keys.contains(key)
       case .onlyWhen(let choice, let value, let keys): keys.contains(key) && isOtherwise(choice, value)
-      case .needsOne, .choicesWhen: false
+      case .needsOne, .needsOneUnless, .choicesWhen: false
       }
     }
   }

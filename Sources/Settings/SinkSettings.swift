@@ -106,7 +106,8 @@ extension SinkSettings {
 extension ServerSettings.Side {
   fileprivate static func sink(_ kind: SinkSettings.Kind, pipeline: String) -> Self {
     Self(
-      applicationName: "penstock:\(pipeline)", hostKey: "host", databaseKey: "database", defaultDatabase: "postgres",
+      otherTypes: [], applicationName: "penstock:\(pipeline)", hostKey: "host", databaseKey: "database",
+      defaultDatabase: "postgres",
       defaultSSLMode: kind == .dsql ? .verifyFull : .prefer,
       sslModeText: "`verify-full` for `dsql`, `prefer` for `postgres`",
       defaultRootCertificate: kind == .dsql ? SinkSettings.systemCertificates : nil,

@@ -1,18 +1,28 @@
 package import ChangeModel
+internal import PenstockExtensions
 
 /// Where the tables come from.
 package struct SourceSettings: Hashable, Sendable {
-  /// The kind of server; what it is decides which other settings there are.
-  package enum Kind: String, Hashable, Sendable { case postgres }
+  /// What reads the tables; what it is decides which other settings there are.
+  package enum Kind: Hashable, Sendable {
+    /// A PostgreSQL server, and who gives its passwords.
+    case postgres(ServerSettings, LoginSettings)
+    /// A source that a program has registered by a name, and its options.
+    case registered(String, [String: Secret])
+  }
 
   package let kind: Kind
-  package let server: ServerSettings
-  package let login: LoginSettings
   /// At least one.
   package let tables: [TablePattern]
   package let excludedTables: [TablePattern]
+  /// Empty for a registered source, as is the publication's.
   package let slotName: String
   package let publicationName: String
+
+  /// Of a PostgreSQL source.
+  package var server: ServerSettings? {
+    if case .postgres(let server, _) = kind { server } else { nil }
+  }
 
   /// Whether a table is selected and not excluded.
   package func selects(_ table: TableName) -> Bool {
@@ -21,21 +31,39 @@ package struct SourceSettings: Hashable, Sendable {
 }
 
 extension SourceSettings {
-  /// - Parameter pipeline: the pipeline's name, from which slot and publication get theirs.
-  init(_ section: inout SettingsSection, pipeline: String) {
-    kind = section.required(.choice("type", ["postgres": Kind.postgres], "What the source is."))
-    server = ServerSettings(
+  private static func readServer(_ section: inout SettingsSection, pipeline: String) -> Kind {
+    let server = ServerSettings(
       &section,
       .init(
-        applicationName: "penstock:\(pipeline)", hostKey: "hostname", databaseKey: "database-name",
+        otherTypes: section.extensions.sources.keys.sorted(), applicationName: "penstock:\(pipeline)",
+        hostKey: "hostname", databaseKey: "database-name",
         defaultDatabase: nil, defaultSSLMode: .prefer,
         sslModeText: "`prefer`", defaultRootCertificate: nil, rootCertificateText: "libpq's: `~/.postgresql/root.crt`"))
-    login = LoginSettings(
+    let login = LoginSettings(
       &section, of: server, default: "password", builtIn: ["password"], defaultText: "`password`")
+    return .postgres(server, login)
+  }
+
+  /// - Parameter pipeline: the pipeline's name, from which slot and publication get theirs.
+  init(_ section: inout SettingsSection, pipeline: String) {
+    let type = section.required(
+      .name(
+        "type", builtIn: BuiltInNames.sources, registered: section.extensions.sources.keys, kind: "a source",
+        "What the source is; a program of your own can register [other sources](extending.md#source)."))
+    let options = section.texts("options", "For a registered `type`; what they mean is its own matter.")
+    let isRegistered = !BuiltInNames.sources.contains(type)
+    kind = isRegistered ? .registered(type, options) : Self.readServer(&section, pipeline: pipeline)
+    if !isRegistered, section.isGiven("options") {
+      section.report("options", "only for a registered type; expected it to be absent")
+    }
     tables = section.list(
       .tablePattern("tables", "The tables to replicate, by exact name or pattern. See \"Table names\"."), minimum: 1)
     excludedTables = section.list(
       .tablePattern("exclude-tables", "Tables to leave out although `tables` selects them."), minimum: 0)
+    guard !isRegistered else {
+      (slotName, publicationName) = ("", "")
+      return
+    }
     slotName =
       section.optional(
         .text(

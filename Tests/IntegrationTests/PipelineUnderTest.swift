@@ -34,6 +34,8 @@ struct ExtraSettings: Sendable {
   var sink: [String] = []
   var root: [String] = []
   var tables = "[\"*.*\"]"
+  /// The section `source` of a registered source.
+  var ownSource: [String]?
   /// How a cluster is signed in to.
   var login = ["region: us-east-1"]
   /// In place of the usual user of a PostgreSQL target.
@@ -115,10 +117,11 @@ final class PipelineUnderTest: Sendable {
   /// The configuration file; the sink's lines depend on its kind.
   private func write() throws {
     var lines = ["pipeline:", "  name: \(name)"] + settings.pipeline.map { "  " + $0 }
-    lines += [
-      "source:", "  type: postgres", "  hostname: 127.0.0.1", "  port: \(source.cluster.port)",
-      "  database-name: \(source.name)", "  username: \(settings.sourceUser)", "  tables: \(settings.tables)",
-    ]
+    lines +=
+      settings.ownSource.map { ["source:"] + $0.map { "  " + $0 } } ?? [
+        "source:", "  type: postgres", "  hostname: 127.0.0.1", "  port: \(source.cluster.port)",
+        "  database-name: \(source.name)", "  username: \(settings.sourceUser)", "  tables: \(settings.tables)",
+      ]
     lines += settings.source.map { "  " + $0 }
     lines += ["sink:", "  type: \(sink.rawValue)", "  port: \(sinkPort)"]
     switch sink {

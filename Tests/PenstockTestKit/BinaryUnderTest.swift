@@ -6,6 +6,7 @@ package enum BinaryUnderTest: String, Sendable {
   case dsqlEmulator = "dsql-emulator"
   case loginCommand = "LoginCommand"
   case byState = "ByState"
+  case journal = "Journal"
 
   package var path: String {
     let bundle = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "."

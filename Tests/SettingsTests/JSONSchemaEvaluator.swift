@@ -115,7 +115,7 @@ struct JSONSchemaEvaluator {
       } ?? true
     case "additionalProperties":
       let known = schema["properties"]?.members ?? [:]
-      return value.members?.keys.allSatisfy { known[$0] != nil } ?? true
+      return try value.members?.allSatisfy { try known[$0.key] != nil || accepts($0.value, rule) } ?? true
     default: throw UnknownKeyword(name: keyword)
     }
   }

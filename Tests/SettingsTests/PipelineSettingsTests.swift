@@ -71,10 +71,9 @@ func parse(_ text: String, _ environment: [String: String] = [:]) throws(Setting
     #expect(settings.chunkBy == .auto)
     #expect(settings.logLevel == .info)
     #expect(settings.logFormat == .text)
-    #expect(settings.source.kind == .postgres)
-    #expect(settings.source.server.description == "postgresql://postgres@127.0.0.1:5433/bench")
-    #expect(settings.source.server.sslMode == .prefer)
-    #expect(settings.source.server.connectTimeout == .seconds(10))
+    #expect(settings.source.server?.description == "postgresql://postgres@127.0.0.1:5433/bench")
+    #expect(settings.source.server?.sslMode == .prefer)
+    #expect(settings.source.server?.connectTimeout == .seconds(10))
     #expect(settings.source.tables.map(\.description) == ["public.narrow", "public.wide"])
     #expect(settings.source.slotName == "bench_penstock")
     #expect(settings.source.publicationName == "bench_pub")
@@ -105,9 +104,9 @@ func parse(_ text: String, _ environment: [String: String] = [:]) throws(Setting
     #expect(settings.chunkSize == 8 << 20)
     #expect(settings.logLevel == .debug)
     #expect(settings.logFormat == .json)
-    #expect(settings.source.server.password?.revealed == "x: y")
-    #expect(settings.source.server.connectTimeout == .milliseconds(2500))
-    #expect(settings.source.server.sslRootCertificate == "/etc/ssl/shop.pem")
+    #expect(settings.source.server?.password?.revealed == "x: y")
+    #expect(settings.source.server?.connectTimeout == .milliseconds(2500))
+    #expect(settings.source.server?.sslRootCertificate == "/etc/ssl/shop.pem")
     #expect(settings.source.slotName == "penstock_orders")
     #expect(settings.source.selects(TableName("My Schema", "Odd.Name")))
     #expect(settings.source.selects(TableName("public", "orders")))
@@ -141,11 +140,12 @@ func parse(_ text: String, _ environment: [String: String] = [:]) throws(Setting
     var dumped = ""
     dump(settings, to: &dumped)
 
-    #expect(settings.source.server.password?.revealed == "hunter2")
+    #expect(settings.source.server?.password?.revealed == "hunter2")
     #expect(settings.sink.server.password?.revealed == "hunter3")
-    for text in [dumped, "\(settings)", String(reflecting: settings), settings.source.server.description] {
+    let server = try #require(settings.source.server)
+    for text in [dumped, "\(settings)", String(reflecting: settings), server.description] {
       #expect(!text.contains("hunter"))
     }
-    #expect(!settings.source.server.parameters.contains { $0.value.contains("hunter") })
+    #expect(!server.parameters.contains { $0.value.contains("hunter") })
   }
 }

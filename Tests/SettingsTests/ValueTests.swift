@@ -92,13 +92,14 @@ import Testing
 
 @Suite("Connection URLs") struct ConnectionURLTests {
   static func server(_ url: String) throws -> ServerSettings {
-    try parse(
-      """
-      pipeline: { name: a }
-      source: { type: postgres, url: "\(url)", tables: [a.b] }
-      sink: { type: postgres, url: "postgresql://u@h/d" }
-      """
-    ).source.server
+    try #require(
+      parse(
+        """
+        pipeline: { name: a }
+        source: { type: postgres, url: "\(url)", tables: [a.b] }
+        sink: { type: postgres, url: "postgresql://u@h/d" }
+        """
+      ).source.server)
   }
 
   struct Case: Sendable {
@@ -154,8 +155,8 @@ import Testing
       sink: { type: postgres, url: "postgresql://u@h", connect-timeout: 2s }
       """)
 
-    #expect(settings.source.server.password?.revealed == "x")
-    #expect(settings.source.server.sslMode == .require)
+    #expect(settings.source.server?.password?.revealed == "x")
+    #expect(settings.source.server?.sslMode == .require)
     #expect(settings.sink.server.database == "postgres")
     #expect(settings.sink.server.connectTimeout == .seconds(2))
   }
