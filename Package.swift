@@ -101,6 +101,7 @@ let package = Package(
     example("LoginCommand", in: "authentication-provider"),
     example("ByState", in: "error-policy"),
     example("Journal", in: "source"),
+    example("Archive", in: "sink"),
 
     // A DSQL to test against; knows nothing of the rooms above it.
     room("DSQLEmulator", ["AWS", "COpenSSL", "CLibPQ", "CPgQuery", "CPenstockShims"]),

@@ -58,7 +58,8 @@ private func findings(_ settings: PipelineSettings, _ endpoints: Endpoints) asyn
   let identity = try? ReplicationSlot.sourceIdentity(source)
   let found =
     SourceCheck.findings(facts, request)
-    + (try TargetCheck(settings, endpoints).findings(mappings, sourceIdentity: identity))
+    + (endpoints.ownSink == nil
+      ? try TargetCheck(settings, endpoints).findings(mappings, sourceIdentity: identity) : [])
   return sorted(found)
 }
 

@@ -21,8 +21,8 @@ func printToken(_ request: TokenRequest, _ surroundings: Surroundings) async -> 
     do throws(SettingsProblems) {
       let settings = try surroundings.settings(file)
       log = Log(level: .warning, format: settings.logFormat)
-      guard settings.sink.login.provider != "password" else {
-        log.error("the sink's login is by password, so there is no token for it")
+      guard settings.sink.own == nil, settings.sink.login.provider != "password" else {
+        log.error("the sink's login is by password or a matter of its own, so there is no token for it")
         return 2
       }
       token = sinkToken(settings, surroundings, lifetimeSeconds: request.lifetimeSeconds, log)

@@ -10,7 +10,7 @@ package final class ApplyProgress: Sendable {
 
   package init() {}
 
-  func count(changes: Int, rows: Int) {
+  package func count(changes: Int, rows: Int) {
     changeCount.add(changes, ordering: .relaxed)
     rowCount.add(rows, ordering: .relaxed)
     transactionCount.add(1, ordering: .relaxed)

@@ -75,7 +75,9 @@ package final class RunDisplay: Sendable {
     }
     let seconds = isCurrent || stream.commitTime == 0 ? "0" : "\((max(0, age) * 10).rounded() / 10)"
     var text =
-      "\(phase.rawValue): \(grouped(changes)) changes, \(grouped(Int(rate)))/s, lag \(binarySize(bytes)) and \(seconds) s, "
+      "\(phase.rawValue): \(grouped(changes)) changes, \(grouped(Int(rate)))/s, "
+      // Nobody knows where a registered source ends.
+      + (stream.serverEnd == .zero ? "" : "lag \(binarySize(bytes)) and \(seconds) s, ")
       + "committed \(committed)"
     if monitor.apply.conflicts > 0 { text += ", \(grouped(monitor.apply.conflicts)) conflicts" }
     return .init(lines: [text], summary: text)

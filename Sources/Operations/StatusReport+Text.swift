@@ -7,17 +7,18 @@ extension StatusReport: CustomStringConvertible {
   package var description: String {
     var lines = [line("pipeline", pipeline)]
     switch target {
-    case .failure(let failure): lines.append(line("target", failure.message))
-    case .success(let target) where target.state == nil:
+    case nil: break
+    case .failure(let failure)?: lines.append(line("target", failure.message))
+    case .success(let target)? where target.state == nil:
       lines.append(line("state", "none in the target: this pipeline has never run, or was reset"))
-    case .success(let target): lines += describe(target)
+    case .success(let target)?: lines += describe(target)
     }
     switch source {
     case .failure(let failure)?: lines.append(line("source", failure.message))
     case .success(let source)?: lines += describe(source)
     case nil: break
     }
-    if let tables = try? target.get().tables, !tables.isEmpty { lines += [""] + table(tables) }
+    if let tables = try? target?.get().tables, !tables.isEmpty { lines += [""] + table(tables) }
     return lines.joined(separator: "\n") + "\n"
   }
 
@@ -102,8 +103,9 @@ extension StatusReport: CustomStringConvertible {
   package var json: String {
     var fields = ["\"pipeline\":\(jsonString(pipeline))"]
     switch target {
-    case .failure(let failure): fields.append("\"targetFailure\":\(jsonString(failure.message))")
-    case .success(let target): fields += json(target)
+    case nil: break
+    case .failure(let failure)?: fields.append("\"targetFailure\":\(jsonString(failure.message))")
+    case .success(let target)?: fields += json(target)
     }
     switch source {
     case .failure(let failure)?: fields.append("\"sourceFailure\":\(jsonString(failure.message))")

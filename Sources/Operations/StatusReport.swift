@@ -45,16 +45,19 @@ package struct StatusReport: Sendable {
   package var slotName: String
   /// `nil` for a registered source, which is no server that could be asked.
   package var source: Result<Source, Failure>?
-  package var target: Result<Target, Failure>
+  /// `nil` for a registered sink.
+  package var target: Result<Target, Failure>?
 
   /// Asks both sides; each that does not answer is a failure in the report.
   package init(_ settings: PipelineSettings, _ endpoints: Endpoints) {
     pipeline = settings.name
     slotName = settings.source.slotName
     let (pipeline, slotName) = (pipeline, slotName)
-    target = Result { () throws(Failure) in try Self.readTarget(pipeline, Connection(endpoints.sink.connection)) }
+    target =
+      endpoints.ownSink != nil
+      ? nil : Result { () throws(Failure) in try Self.readTarget(pipeline, Connection(endpoints.sink.connection)) }
     // The slot that the state names, should the settings have changed.
-    let known = (try? target.get())?.state?.slot ?? slotName
+    let known = (try? target?.get())?.state?.slot ?? slotName
     source =
       endpoints.ownSource != nil
       ? nil

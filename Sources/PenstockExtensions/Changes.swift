@@ -35,6 +35,8 @@ public struct RowChange: Hashable, Sendable {
     case upsert
     /// The row with this key is gone; of the values only the key's count.
     case delete
+    /// All rows of the table are gone; there are no values. Only sinks get it.
+    case truncate
   }
 
   /// Index in the list of tables.
@@ -42,6 +44,9 @@ public struct RowChange: Hashable, Sendable {
   public var operation: Operation
   /// One for each column of the table, in PostgreSQL's text form; `nil` is NULL.
   public var values: [String?]
+  /// Indexes of columns that are as they were, and whose values the source did not send. Only sinks get any: PostgreSQL
+  /// leaves out large values that an update does not change.
+  public var unchanged: [Int] = []
 
   public init(_ operation: Operation, table: Int, values: [String?]) {
     self.operation = operation
@@ -55,9 +60,14 @@ public struct Transaction: Hashable, Sendable {
   /// Where it ends in the source: from 1 to `UInt64.max - 1`, and greater than that of the transaction before.
   public var position: UInt64
   public var changes: [RowChange]
+  /// Whether these are all its changes, or the last part of them. A sink gets a transaction of many megabytes, or one with a
+  /// TRUNCATE, in parts of the same position; it has the transaction only with the last, which is whole or followed by
+  /// another position, and may hold no changes. A source gives whole ones.
+  public var isWhole: Bool
 
-  public init(position: UInt64, changes: [RowChange]) {
+  public init(position: UInt64, changes: [RowChange], isWhole: Bool = true) {
     self.position = position
     self.changes = changes
+    self.isWhole = isWhole
   }
 }

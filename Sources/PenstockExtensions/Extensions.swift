@@ -12,6 +12,8 @@ public struct Extensions: Sendable {
 
   package private(set) var sources: [String: Maker<PipelineContext, any ChangeSource>] = [:]
 
+  package private(set) var sinks: [String: Maker<PipelineContext, any ChangeSink>] = [:]
+
   /// None beside what is built in.
   public init() {}
 
@@ -42,6 +44,15 @@ public struct Extensions: Sendable {
     sources[name] = make
   }
 
+  /// Makes a sink available as `sink.type: name`; the mapping `sink.options` is its own.
+  /// - Precondition: the name is 1 to 40 of a-z, 0-9 and `-`, not registered before, and neither `dsql` nor `postgres`.
+  public mutating func registerSink(
+    _ name: String, _ make: @escaping @Sendable (PipelineContext) throws -> any ChangeSink
+  ) {
+    Self.check(name, new: !sinks.keys.contains(name), builtIn: BuiltInNames.sinks)
+    sinks[name] = make
+  }
+
   private static func check(_ name: String, new isNew: Bool, builtIn: [String]) {
     let isName =
       (1...40).contains(name.utf8.count)
@@ -58,4 +69,5 @@ package enum BuiltInNames {
   package static let authenticationProviders = ["iam", "password"]
   package static let errorPolicies = ["default"]
   package static let sources = ["postgres"]
+  package static let sinks = ["dsql", "postgres"]
 }

@@ -15,6 +15,9 @@ package struct Endpoints: Sendable {
   package let replication: ConnectionSettings
   /// A registered source, in place of a server.
   package let ownSource: OwnSource?
+  /// A registered sink, in place of a server.
+  package let ownSink: OwnSink?
+  /// Of a registered sink it leads nowhere, as `source` does.
   package let sink: SinkOptions
   /// How the sink's tokens are made; `nil` when its login is not by IAM.
   package let login: DSQLLogin?
@@ -34,7 +37,12 @@ package struct Endpoints: Sendable {
     replication = source.adding([("replication", "database")])
     login = Endpoints.login(settings, environment: surroundings.environment, log: log)
     sinkLogin = try surroundings.gate(settings.sink.login, settings.sink.server, role: .sink, tokens: login)
-    var connection = Endpoints.sinkConnection(settings, sinkLogin)
+    ownSink = try settings.sink.own.map { own throws(Failure) in
+      try surroundings.sink(own, pipeline: settings.name)
+    }
+    var connection =
+      settings.sink.own.map { Endpoints.noServer("sink", $0.type, .sink) }
+      ?? Endpoints.sinkConnection(settings, sinkLogin)
     connection.errorPolicy = try surroundings.errorPolicy(settings.sink.errorPolicy)
     sink = SinkOptions(
       dialect: settings.sink.kind == .dsql ? .dsql : .postgres,

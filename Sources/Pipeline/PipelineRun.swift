@@ -63,6 +63,8 @@ package final class PipelineRun: Sendable {
     Failpoint.reach(.draining)
     stopSignal.signal()
     endpoints.ownSource?.stop()
+    // Once it takes changes, it has time to make them durable.
+    if group == nil { endpoints.ownSink?.stop() }
     group?.stop()
     load?.signal()
   }
@@ -132,6 +134,7 @@ package final class PipelineRun: Sendable {
   /// From the state in the target to the end, or to the first failure.
   private func attempt(_ identity: inout WriterIdentity?) async throws(Failure) {
     monitor.phase = .starting
+    if let sink = endpoints.ownSink { return try await attempt(sink) }
     if let source = endpoints.ownSource { return try await attempt(source, &identity) }
     let preparation = try Preparation(settings, endpoints, interrupt: stopSignal)
     let session = SinkSession(endpoints.sink, interrupt: stopSignal, log: log)
@@ -191,7 +194,7 @@ package final class PipelineRun: Sendable {
   }
 
   /// Refuses a source that `penstock check` would refuse, before anything is created.
-  private func refuseUnfit(_ preparation: Preparation) throws(Failure) {
+  func refuseUnfit(_ preparation: Preparation) throws(Failure) {
     let request = CheckRequest(
       slotName: settings.source.slotName, publicationName: settings.source.publicationName,
       followsChanges: settings.mode.follows, dialect: endpoints.sink.dialect)

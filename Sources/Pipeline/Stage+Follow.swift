@@ -101,7 +101,7 @@ extension Stage {
   }
 
   /// Below 60 % of the server's patience, so that a late report is no reason to drop us.
-  private var reportInterval: Duration {
+  var reportInterval: Duration {
     min(settings.sink.flushInterval, (preparation.senderTimeout ?? .seconds(20)) / 2, .seconds(10))
   }
 
@@ -189,7 +189,7 @@ extension Stage {
 
 /// How long a drain waits for transactions in flight before it gives them up; the next start finds out what became of
 /// them.
-private let drainLimit = Duration.seconds(8)
+let drainLimit = Duration.seconds(8)
 
 /// Looks every few seconds whether this instance still owns the pipeline, also when there is nothing to write, and
 /// where the source's log ends, which tells the lag.

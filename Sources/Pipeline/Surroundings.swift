@@ -51,7 +51,16 @@ extension Surroundings {
       throw Failure(.configuration, "no source \"\(type)\" is registered")
     }
     let context = PipelineContext(pipeline: pipeline, options: options.mapValues(\.revealed))
-    return OwnSource(try made("source", type) { try make(context) }, name: type)
+    return OwnSource(try made("source", type) { try make(context) }, name: type, role: .source)
+  }
+
+  /// A registered sink.
+  func sink(_ own: OwnSinkSettings, pipeline: String) throws(Failure) -> OwnSink {
+    guard let make = extensions.sinks[own.type] else {
+      throw Failure(.configuration, "no sink \"\(own.type)\" is registered")
+    }
+    let context = PipelineContext(pipeline: pipeline, options: own.options.mapValues(\.revealed))
+    return OwnSink(try made("sink", own.type) { try make(context) }, name: own.type, role: .sink)
   }
 
   private func made<Product>(_ kind: String, _ name: String, _ make: () throws -> Product) throws(Failure) -> Product {

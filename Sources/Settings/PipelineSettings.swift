@@ -67,9 +67,15 @@ extension PipelineSettings {
     }
     var mode = pipeline.mode
     sink = root.section("sink", "Where the tables go.", isRequired: true) { section in
-      SinkSettings(&section, pipeline: pipeline.name, mode: &mode)
+      SinkSettings.read(&section, pipeline: pipeline.name, mode: &mode)
     }
     self.mode = mode
+    if let own = sink.own, self.mode != .cdc {
+      root.report("sink", "type \(own.type) takes changes only; expected pipeline.mode: cdc")
+    }
+    if let own = sink.own, source.server == nil {
+      root.report("sink", "type \(own.type) takes the changes of type: postgres only; expected that in source")
+    }
     if case .registered(let type, _) = source.kind, mode != .fullLoadAndCDC {
       root.report("source", "type \(type) gives rows and changes as one; expected pipeline.mode: full-load-and-cdc")
     }

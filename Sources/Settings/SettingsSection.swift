@@ -81,6 +81,9 @@ struct SettingsSection {
     return texts
   }
 
+  /// An empty section of the same file, whose problems nobody hears of.
+  var blank: SettingsSection { SettingsSection([], path: path, mark: mark, source: source) }
+
   /// The names under which the program that reads the file offers extensions.
   var extensions: Extensions { source.extensions }
 

@@ -1,11 +1,19 @@
 internal import PenstockExtensions
 package import Runtime
 
+/// A sink that a program has registered.
+package struct OwnSinkSettings: Hashable, Sendable {
+  package let type: String
+  package let options: [String: Secret]
+}
+
 /// Where the tables go.
 package struct SinkSettings: Hashable, Sendable {
   package enum Kind: String, Hashable, Sendable { case dsql, postgres }
   package enum LoadMethod: String, Hashable, Sendable { case insert, copy }
 
+  /// A sink that a program has registered; what is said of a server then means nothing.
+  package private(set) var own: OwnSinkSettings?
   package let kind: Kind
   package let server: ServerSettings
   /// How to log in with IAM tokens; `nil` when the login is by password.
@@ -18,12 +26,12 @@ package struct SinkSettings: Hashable, Sendable {
   package let adaptsConcurrency: Bool
   /// Most rows buffered for one transaction.
   package let batchSize: Int
-  package let flushInterval: Duration
+  package private(set) var flushInterval: Duration
   package let loadMethod: LoadMethod
   package let usesPipelining: Bool
   /// Most bytes of changes and rows in memory.
-  package let bufferSize: Int
-  package let retry: Backoff.Limits
+  package private(set) var bufferSize: Int
+  package private(set) var retry: Backoff.Limits
   package let refusedRows: RefusedRowSettings
   package let errorPolicy: ErrorPolicySettings
 }
@@ -35,9 +43,35 @@ extension SinkSettings {
   /// - Parameters:
   ///   - pipeline: the pipeline's name.
   ///   - mode: the pipeline's; only changes are followed when `enable-full-load` is false.
-  init(_ section: inout SettingsSection, pipeline: String, mode: inout PipelineSettings.Mode) {
-    kind = section.required(.choice("type", ["dsql": Kind.dsql, "postgres": .postgres], "What the target is."))
-    server = ServerSettings(&section, .sink(kind, pipeline: pipeline))
+  static func read(
+    _ section: inout SettingsSection, pipeline: String, mode: inout PipelineSettings.Mode
+  ) -> SinkSettings {
+    let type = section.required(
+      .name(
+        "type", builtIn: BuiltInNames.sinks, registered: section.extensions.sinks.keys, kind: "a sink",
+        "What the target is; a program of your own can register [other sinks](extending.md#sink)."))
+    let options = section.texts("options", "For a registered `type`; what they mean is its own matter.")
+    if let kind = Kind(rawValue: type) {
+      if section.isGiven("options") {
+        section.report("options", "only for a registered type; expected it to be absent")
+      }
+      return SinkSettings(&section, kind, pipeline: pipeline, mode: &mode)
+    }
+    var blank = section.blank
+    var settings = SinkSettings(&blank, .postgres, pipeline: pipeline, mode: &mode)
+    settings.own = OwnSinkSettings(type: type, options: options)
+    settings.flushInterval = readFlushInterval(&section)
+    settings.bufferSize = readBufferSize(&section)
+    settings.retry = readRetry(&section)
+    return settings
+  }
+
+  private init(
+    _ section: inout SettingsSection, _ kind: Kind, pipeline: String, mode: inout PipelineSettings.Mode
+  ) {
+    self.kind = kind
+    server = ServerSettings(
+      &section, .sink(kind, pipeline: pipeline, otherTypes: section.extensions.sinks.keys.sorted()))
     let usesIAM = section.optional(
       .boolean("use-iam-auth", "Whether to log in with IAM tokens in place of a password."), absent: "`true` for `dsql`"
     )
@@ -69,10 +103,7 @@ extension SinkSettings {
         "batch-size", in: 1...100_000,
         "Most rows buffered for one transaction. On DSQL a transaction is cut at 3,000 rows whatever this says."),
       default: 5000)
-    flushInterval = section.value(
-      .duration(
-        "flush-interval", in: 1...3_600_000,
-        "Longest time until what the target has committed is confirmed to the source."), default: .seconds(1))
+    flushInterval = Self.readFlushInterval(&section)
     loadMethod =
       section.optional(
         .choice("load-method", ["insert": LoadMethod.insert, "copy": .copy], "How the full load writes rows."),
@@ -80,14 +111,29 @@ extension SinkSettings {
       ?? (kind == .dsql ? .insert : .copy)
     usesPipelining = section.value(
       .boolean("pipelining", "Whether all statements of a transaction are sent at once, or one by one."), default: true)
-    bufferSize = section.value(
-      .byteSize("buffer-size", in: (1 << 20)...(16 << 30), "Most memory for changes and rows on their way."),
-      default: 16 << 20)
+    bufferSize = Self.readBufferSize(&section)
     refusedRows = RefusedRowSettings(&section)
     errorPolicy = ErrorPolicySettings(&section)
-    retry = section.section(
-      "retry", "What happens when the source or the target fails or goes away.", Backoff.Limits.read)
+    retry = Self.readRetry(&section)
     pool.checkEnough(for: parallelism, &section)
+  }
+
+  private static func readFlushInterval(_ section: inout SettingsSection) -> Duration {
+    section.value(
+      .duration(
+        "flush-interval", in: 1...3_600_000,
+        "Longest time until what the target has committed is confirmed to the source."), default: .seconds(1))
+  }
+
+  private static func readBufferSize(_ section: inout SettingsSection) -> Int {
+    section.value(
+      .byteSize("buffer-size", in: (1 << 20)...(16 << 30), "Most memory for changes and rows on their way."),
+      default: 16 << 20)
+  }
+
+  private static func readRetry(_ section: inout SettingsSection) -> Backoff.Limits {
+    section.section(
+      "retry", "What happens when the source or the target fails or goes away.", Backoff.Limits.read)
   }
 
   private static func readMode(
@@ -104,9 +150,9 @@ extension SinkSettings {
 }
 
 extension ServerSettings.Side {
-  fileprivate static func sink(_ kind: SinkSettings.Kind, pipeline: String) -> Self {
+  fileprivate static func sink(_ kind: SinkSettings.Kind, pipeline: String, otherTypes: [String]) -> Self {
     Self(
-      otherTypes: [], applicationName: "penstock:\(pipeline)", hostKey: "host", databaseKey: "database",
+      otherTypes: otherTypes, applicationName: "penstock:\(pipeline)", hostKey: "host", databaseKey: "database",
       defaultDatabase: "postgres",
       defaultSSLMode: kind == .dsql ? .verifyFull : .prefer,
       sslModeText: "`verify-full` for `dsql`, `prefer` for `postgres`",

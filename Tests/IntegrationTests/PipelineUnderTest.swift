@@ -36,6 +36,8 @@ struct ExtraSettings: Sendable {
   var tables = "[\"*.*\"]"
   /// The section `source` of a registered source.
   var ownSource: [String]?
+  /// The section `sink` of a registered sink.
+  var ownSink: [String]?
   /// How a cluster is signed in to.
   var login = ["region: us-east-1"]
   /// In place of the usual user of a PostgreSQL target.
@@ -123,12 +125,10 @@ final class PipelineUnderTest: Sendable {
         "  database-name: \(source.name)", "  username: \(settings.sourceUser)", "  tables: \(settings.tables)",
       ]
     lines += settings.source.map { "  " + $0 }
-    lines += ["sink:", "  type: \(sink.rawValue)", "  port: \(sinkPort)"]
-    switch sink {
-    case .postgres: lines += ["  host: 127.0.0.1", "  database: \(target.name)", "  username: \(settings.sinkUser)"]
-    case .dsql:
-      lines += ["  host: localhost", "  username: admin", "  ssl-root-cert: \(authority)"]
-      lines += settings.login.map { "  " + $0 }
+    if let own = settings.ownSink {
+      lines += ["sink:"] + own.map { "  " + $0 }
+    } else {
+      lines += sinkLines()
     }
     lines += settings.sink.map { "  " + $0 }
     if !settings.sink.contains(where: { $0.hasPrefix("retry") }) {
@@ -136,6 +136,17 @@ final class PipelineUnderTest: Sendable {
     }
     lines += settings.root
     try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: file))
+  }
+
+  private func sinkLines() -> [String] {
+    let lines = ["sink:", "  type: \(sink.rawValue)", "  port: \(sinkPort)"]
+    switch sink {
+    case .postgres:
+      return lines + ["  host: 127.0.0.1", "  database: \(target.name)", "  username: \(settings.sinkUser)"]
+    case .dsql:
+      return lines + ["  host: localhost", "  username: admin", "  ssl-root-cert: \(authority)"]
+        + settings.login.map { "  " + $0 }
+    }
   }
 
   /// Starts `penstock run`, or another command, on the pipeline.

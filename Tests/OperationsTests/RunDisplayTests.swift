@@ -17,6 +17,13 @@ struct RunDisplayTests {
     #expect(frame.summary == phase.rawValue)
   }
 
+  @Test("where the end of the source is not known, no lag is shown") func unknownEnd() {
+    let monitor = RunMonitor()
+    monitor.phase = .streaming
+
+    #expect(RunDisplay(monitor).frame(linesMax: 10).summary == "streaming: 0 changes, 0/s, committed 0/0")
+  }
+
   @Test("the stream shows changes, lag in bytes and seconds, and the committed position")
   func stream() {
     let monitor = RunMonitor()

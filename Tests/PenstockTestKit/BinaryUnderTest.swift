@@ -7,6 +7,7 @@ package enum BinaryUnderTest: String, Sendable {
   case loginCommand = "LoginCommand"
   case byState = "ByState"
   case journal = "Journal"
+  case archive = "Archive"
 
   package var path: String {
     let bundle = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "."

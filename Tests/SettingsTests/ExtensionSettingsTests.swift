@@ -10,6 +10,12 @@ import Testing
     func transactions(after position: UInt64) async -> [Transaction]? { nil }
   }
 
+  private struct Nowhere: ChangeSink {
+    func open(_ tables: [Table]) async -> UInt64 { 0 }
+    func write(_ transactions: [Transaction]) async -> UInt64 { 0 }
+    func close() async -> UInt64 { 0 }
+  }
+
   private struct Nobody: AuthenticationProvider {
     func authToken() async -> String { "" }
     func refreshToken(after refusal: LoginRefusal?) async {}
@@ -19,6 +25,7 @@ import Testing
   static let extensions: Extensions = {
     var extensions = Extensions()
     extensions.registerSource("journal") { _ in Empty() }
+    extensions.registerSink("archive") { _ in Nowhere() }
     extensions.registerAuthenticationProvider("vault") { _ in Nobody() }
     return extensions
   }()
@@ -38,6 +45,8 @@ import Testing
       + "sink: { type: dsql, host: h, username: u, auth-provider: vault, auth-options: { path: p } }\n",
     "pipeline: { name: a }\nsource: { type: postgres, url: 'postgresql://u@h/d', auth-provider: vault, tables: [a.b] }\n"
       + sink,
+    "pipeline: { name: a, mode: cdc }\nsource: { type: postgres, url: 'postgresql://u@h/d', tables: [a.b] }\n"
+      + "sink: { type: archive, options: { file: /a }, flush-interval: 5s, buffer-size: 2MiB, retry: { max-elapsed: 0 } }\n",
   ]
 
   @Test("registered names are taken, and described so", arguments: accepted) func accepts(text: String) throws {
@@ -70,6 +79,16 @@ import Testing
       (
         "pipeline: { name: a }\nsource: { type: postgres, url: 'postgresql://u:hunter2@h/d', auth-provider: vault, tables: [a.b] }\n"
           + sink, "p.yaml:2:32: source.url: gives a password although auth-provider is vault; expected none"
+      ),
+      (
+        "pipeline: { name: a }\nsource: { type: postgres, url: 'postgresql://u@h/d', tables: [a.b] }\n"
+          + "sink: { type: archive, parallelism: 4 }\n",
+        "p.yaml:3:7: sink: type archive takes changes only; expected pipeline.mode: cdc\n"
+          + "p.yaml:3:24: sink.parallelism: unknown key; expected"
+      ),
+      (
+        "pipeline: { name: a, mode: cdc }\nsource: { type: journal, tables: [a.b] }\nsink: { type: archive }\n",
+        "p.yaml:3:7: sink: type archive takes the changes of type: postgres only; expected that in source"
       ),
       (
         "pipeline: { name: a }\nsource: { type: jurnal, tables: [a.b] }\n" + sink,

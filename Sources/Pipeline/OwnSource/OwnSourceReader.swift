@@ -42,6 +42,7 @@ struct OwnSourceReader: ~Copyable {
   /// Reads until told to stop, until the source ends, or until something fails.
   mutating func run() async throws(Failure) {
     while !isOver {
+      group.sourceAwaitsLanes = group.isFull
       if group.isFull {
         waitForLanes()
         continue
@@ -57,6 +58,7 @@ struct OwnSourceReader: ~Copyable {
       guard let next else { return drain() }
       for transaction in next { try route(transaction) }
       router.flush()
+      group.completeBefore = LSN(position + 1)
       try await report()
       guard next.isEmpty else { continue }
       if endsWhenCaughtUp { return drain() }
@@ -111,6 +113,7 @@ struct OwnSourceReader: ~Copyable {
     guard transaction.position > position, transaction.position < .max else {
       throw wrong("gives position \(transaction.position) after \(position)")
     }
+    guard transaction.isWhole else { throw wrong("gives a part of a transaction at position \(transaction.position)") }
     var place = StreamPosition(commitLSN: LSN(transaction.position), ordinal: 0)
     for change in transaction.changes {
       place.ordinal += 1
@@ -128,8 +131,10 @@ struct OwnSourceReader: ~Copyable {
       row.removeAll(keeping: 1 << 20)
       switch change.operation {
       case .upsert:
+        guard change.unchanged.isEmpty else { throw wrong("gives a part of a row of \(plan.mapping.source.name)") }
         for value in change.values { append(value) }
         router.route(.upsert, table: table, row: &row, at: place)
+      case .truncate: throw wrong("truncates \(plan.mapping.source.name); it must delete the rows one by one")
       case .delete:
         for column in plan.keyColumns { append(change.values[column]) }
         unsafe router.routeDelete(table: table, key: row.bytes, at: place)

@@ -52,6 +52,8 @@ extension PipelineRun {
     let owner = try own(&identity, preparation, store, session)
     let tables = TargetTables(.init(dialect: endpoints.sink.dialect), session, log: log)
     try tables.prepare(preparation.mappings)
+    let reporter = HealthReporter(store, owner, endpoints, log: log)
+    defer { reporter.end() }
     let stage = Stage(
       run: self, preparation: preparation, session: session, store: store, identity: owner, tables: tables)
     try await stage.follow(source, state)
@@ -66,7 +68,10 @@ extension Stage {
     let done = state.confirmLimit ?? .zero
     let committed = try openLanes(known, done)
     let plans = preparation.plans(binary: false)
-    let group = LaneGroup(laneCount: committed.count, bytesMax: settings.sink.bufferSize)
+    // Nobody but these lanes has written what is in the tables, and no row was read by itself.
+    let group = LaneGroup(
+      laneCount: committed.count, bytesMax: settings.sink.bufferSize, committed: committed,
+      consistentFrom: LSN((committed.max()?.commitLSN.rawValue ?? 0) + 1))
     let keepsTransactions = settings.fidelity == .transaction
     let context = LaneContext(
       options: run.endpoints.sink, identity: identity, plans: plans, format: .text, group: group,
@@ -160,6 +165,8 @@ private struct NoSourceRows: SourceRows {
   ) throws(Failure) {
     throw Failure(.source, "a row of \(plan.mapping.source.name) came in part", location: "\(plan.mapping.source.name)")
   }
+
+  func endOfLog() -> LSN { .zero }
 
   func closeIfIdle() {}
 }
