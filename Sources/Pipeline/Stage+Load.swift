@@ -235,6 +235,7 @@ extension Stage {
       options: run.endpoints.sink, identity: identity, plans: preparation.plans(binary: true),
       method: settings.sink.loadMethod == .copy ? .copy : .insert, source: run.endpoints.source, snapshot: hold.name,
       progress: run.monitor.load, log: log.named("load"), interrupt: interrupt)
+    run.endpoints.sink.limiter.startLow()
     run.monitor.load.begin(preparation.mappings, plan.entries)
     let started = monotonicNow()
     var needingCasts: Set<Int> = []

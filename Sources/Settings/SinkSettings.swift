@@ -96,8 +96,8 @@ extension SinkSettings {
     adaptsConcurrency = section.value(
       .boolean(
         "adaptive-concurrency",
-        "Whether fewer of them write at a time while the target conflicts, refuses connections or grows slow. On DSQL they "
-          + "begin with two, as a new table takes few rows at first."), default: true)
+        "Whether fewer of them write at a time while the target conflicts, refuses connections or grows slow. A load into "
+          + "DSQL begins with two, as a new table takes few rows at first."), default: true)
     batchSize = section.value(
       .integer(
         "batch-size", in: 1...100_000,

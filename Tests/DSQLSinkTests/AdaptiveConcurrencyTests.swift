@@ -86,6 +86,7 @@ struct AdaptiveConcurrencyTests {
 
   @Test("from a low start they are all at work soon") func start() async throws {
     let limiter = ConcurrencyLimiter(.init(most: 16, start: 2))
+    limiter.startLow()
     let course = try await write(16_000, through: rig(limiter) { $0.commitLatency = .milliseconds(10) })
 
     #expect(course.first == 2 && course.contains(16), "\(course)")

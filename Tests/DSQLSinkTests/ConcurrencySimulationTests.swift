@@ -30,6 +30,7 @@ struct ConcurrencySimulationTests {
   private func simulate(_ target: Target, seconds: Int, seed: UInt64) -> Course {
     var random = SeededGenerator(seed: seed)
     var state = ConcurrencyState(.init(most: target.most, start: 2))
+    state.startLow()
     var now = Duration.zero
     var waiting = (0..<target.most).map { _ in (ticket: state.ask(now: .zero), since: Duration.zero) }
     var flying: [(permit: ConcurrencyState.Permit, began: Duration, end: Duration)] = []

@@ -11,6 +11,7 @@ struct ConcurrencyStateTests {
 
     init(most: Int, start: Int? = nil, isAdaptive: Bool = true) {
       state = ConcurrencyState(.init(most: most, start: start, isAdaptive: isAdaptive))
+      if start != nil { state.startLow() }
     }
 
     var allowed: Int { state.allowed }
@@ -157,6 +158,8 @@ struct ConcurrencyStateTests {
   @Test("a number that nobody uses does not grow")
   func unused() {
     var state = ConcurrencyState(.init(most: 16, start: 2))
+    #expect(state.allowed == 16)
+    state.startLow()
     for _ in 0..<100 {
       let ticket = state.ask(now: .zero)
       guard case .go(let permit) = state.decide(ticket, now: .zero) else { continue }

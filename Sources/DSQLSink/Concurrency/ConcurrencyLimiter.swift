@@ -16,6 +16,9 @@ package final class ConcurrencyLimiter: Sendable {
 
   package var counts: ConcurrencyState.Counts { guarded.withLock { $0.state.counts } }
 
+  /// Begins low: what comes now is written into something new.
+  package func startLow() { guarded.withLock { $0.state.startLow() } }
+
   /// Waits for its turn.
   ///
   /// - Returns: `nil` when `interrupt` was signalled first.

@@ -9,7 +9,7 @@ internal import Runtime
 package struct ConcurrencyState: Sendable {
   package struct Limits: Hashable, Sendable {
     package var most: Int
-    /// What is allowed at first. Until something goes wrong, it doubles with each round.
+    /// What is allowed after `startLow`. Until something goes wrong, it doubles with each round.
     package var start: Int
     /// Off, `most` are allowed always.
     package var isAdaptive: Bool
@@ -81,7 +81,14 @@ package struct ConcurrencyState: Sendable {
 
   package init(_ limits: Limits) {
     self.limits = limits
-    window = Double(limits.isAdaptive ? limits.start : limits.most)
+    window = Double(limits.most)
+  }
+
+  /// Begins low: what comes now is written into something new.
+  package mutating func startLow() {
+    guard limits.isAdaptive else { return }
+    window = Double(limits.start)
+    isStarting = true
   }
 
   package var allowed: Int { Int(window) }
