@@ -71,6 +71,52 @@ import Testing
     #expect(client.run("SELECT count(*) FROM flight_implicit").rows == [["2001"]])
   }
 
+  @Test("many small writes in one flight each get their own answer, and the one that fails fails alone")
+  func smallWrites() throws {
+    let client = try client("small")
+    func inserts(_ range: ClosedRange<Int>) -> [String] {
+      range.map { "INSERT INTO small VALUES (\($0), 'a') RETURNING id" }
+    }
+
+    let good = client.pipeline(["BEGIN"] + inserts(1...2000) + ["UPDATE small SET a = 'b' WHERE id > 1999", "COMMIT"])
+    #expect(good.compactMap(\.sqlState) == [])
+    #expect(good[1...2000].map { $0.rows.first?.first } == (1...2000).map { "\($0)" })
+    #expect(good.suffix(2).map(\.tag) == ["UPDATE 1", "COMMIT"])
+
+    for begin in [["BEGIN"], []] {
+      let duplicate = client.pipeline(begin + inserts(3001...3500) + inserts(7...7) + inserts(3501...3510))
+      #expect(duplicate.firstIndex { $0.sqlState != nil } == begin.count + 500)
+      #expect(duplicate[begin.count + 500].sqlState == "23505")
+      #expect(duplicate.suffix(10).allSatisfy { $0.tag == "aborted" })
+      #expect(client.run("SELECT 1").sqlState == (begin.isEmpty ? nil : "25P02"))
+      client.run("ROLLBACK")
+
+      let crossing = client.pipeline(begin + inserts(4001...7010))
+      #expect(crossing.firstIndex { $0.sqlState != nil } == begin.count + 3000)
+      #expect(crossing[begin.count + 3000].message == "transaction row limit exceeded")
+      client.run("ROLLBACK")
+    }
+    #expect(client.run("SELECT count(*) FROM small").rows == [["2001"]])
+  }
+
+  @Test("small writes that meet another transaction's do so alone, and the others stay", arguments: [true, false])
+  func smallConflicts(otherCommitsFirst: Bool) throws {
+    let table = "met_\(otherCommitsFirst)"
+    let (client, other) = (try client(table), try Self.server.get().connect())
+    other.run("BEGIN")
+    other.run("UPDATE \(table) SET a = 'other' WHERE id = 0")
+    let updates = (1...50).map { "INSERT INTO \(table) VALUES (\($0), 'mine')" }
+    let flight = updates + ["UPDATE \(table) SET a = 'mine' WHERE id = 0"] + ["DELETE FROM \(table) WHERE id = 50"]
+
+    #expect(client.pipeline(["BEGIN"] + flight).compactMap(\.sqlState) == [])
+    if otherCommitsFirst { #expect(other.run("COMMIT").tag == "COMMIT") }
+    #expect(client.run("COMMIT").sqlState == (otherCommitsFirst ? "40001" : nil))
+    #expect(other.run("COMMIT").sqlState == (otherCommitsFirst ? nil : "40001"))
+
+    let rows = client.run("SELECT count(*), max(a) FILTER (WHERE id = 0) FROM \(table)").rows
+    #expect(rows == [otherCommitsFirst ? ["1", "other"] : ["50", "mine"]])
+  }
+
   @Test("a refused COMMIT rolls back, and the session goes on")
   func refusedCommit() throws {
     let server = try ServerUnderTest { $0.faults.conflict = 1 }

@@ -32,7 +32,7 @@ extension Relay {
     }
   }
 
-  private func parseRefusal(_ script: Script) -> ServerError? {
+  func parseRefusal(_ script: Script) -> ServerError? {
     if let error = script.syntaxError { return error }
     if script.statements.count > 1 {
       return ServerError("42601", "cannot insert multiple commands into a prepared statement")

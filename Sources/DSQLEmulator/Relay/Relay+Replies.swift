@@ -15,6 +15,11 @@ extension Relay {
     /// Whoever holds a lock that the statement wants loses to it; else the statement gives way.
     var winsOverOthers = false
 
+    /// Its answers stay here until all of them are good.
+    var mayBeTakenBack = false
+    /// Where in `output` the answers start that may be taken back.
+    var mark = 0
+
     var answered = 0
     /// The statement was ended because it waited for these.
     var wasCancelled = false
@@ -37,7 +42,7 @@ extension Relay {
   func pump(_ exchange: inout Exchange) throws(Disconnected) {
     while exchange.untilReady || outstanding > 0 {
       guard let (type, range) = nextReply() else {
-        if output.count > Self.outputBytesKept { try sendOutput() }
+        if output.count > Self.outputBytesKept, !exchange.mayBeTakenBack { try sendOutput() }
         try readReplies(&exchange)
         continue
       }
@@ -62,6 +67,7 @@ extension Relay {
       exchange.answered += 1
       if exchange.hidden.contains(exchange.answered - 1) {
         outstanding -= 1
+        exchange.mark = output.count
         return false
       }
       if type == Reply.commandComplete, exchange.answered <= exchange.earlier {
@@ -111,7 +117,7 @@ extension Relay {
       outstanding = 0
     default: break
     }
-    if !exchange.isSilent { output.append(replies, range) }
+    if !exchange.isSilent, exchange.refusal == nil { output.append(replies, range) }
     return type == Reply.readyForQuery || type == Reply.copyInResponse
   }
 
@@ -123,7 +129,7 @@ extension Relay {
 
   /// A statement has finished: its rows count, its tag may be DSQL's rather than PostgreSQL's.
   private func completed(_ range: Range<Int>, _ exchange: inout Exchange) {
-    if exchange.isSilent { return }
+    if exchange.isSilent || exchange.refusal != nil { return }
     guard let statement = exchange.statement else {
       output.append(replies, range)
       return

@@ -42,6 +42,10 @@ final class Relay {
   var deferred: [Deferred] = []
   /// Whether the emulator's savepoint is set in this block.
   var hasSavepoint = false
+  /// Writes that are under way together.
+  var flight: Flight?
+  /// Bytes at the front of `input` that are looked at again, after their flight was taken back.
+  var carefulBytes = 0
 
   /// A parsed statement with its parameter types as they stood in Parse.
   struct Prepared {
@@ -86,6 +90,13 @@ final class Relay {
     try prepareSavepoints()
     while true {
       let message = try nextMessage()
+      if try joinsFlight(message) { continue }
+      if flight != nil {
+        try land()
+        // What was taken back comes before it.
+        continue
+      }
+      carefulBytes = max(0, carefulBytes - message.range.count)
       switch message.type {
       case Frontend.terminate: return
       case _ where isSkipping && message.type != Frontend.sync: drop(message)
@@ -117,6 +128,10 @@ final class Relay {
         if input.count > accepted + length {
           return Message(type: input[accepted], range: accepted..<(accepted + 1 + length))
         }
+      }
+      if flight != nil {
+        try land()
+        continue
       }
       try forward()
       try sendOutput()

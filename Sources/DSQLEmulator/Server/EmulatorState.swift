@@ -30,6 +30,9 @@ final class EmulatorState: Sendable {
     wakingLeft = Atomic(options.wakingConnects)
   }
 
+  /// Whether each statement has to be asked for by itself.
+  var delaysOrFailsStatements: Bool { options.statementLatency > .zero || options.faults.unavailable > 0 }
+
   /// Time since the emulator started.
   var now: Duration { ContinuousClock.now - start }
 

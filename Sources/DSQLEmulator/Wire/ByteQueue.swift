@@ -75,6 +75,14 @@ final class ByteQueue {
     tail += bytes.count
   }
 
+  /// Puts bytes back before the front.
+  func prepend(_ bytes: [UInt8]) {
+    let rest = self.bytes(0..<count)
+    consume(count)
+    append(bytes)
+    append(rest)
+  }
+
   /// Appends a range of another queue.
   func append(_ other: ByteQueue, _ range: Range<Int>) {
     reserve(range.count)
