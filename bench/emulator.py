@@ -1,8 +1,10 @@
 """dsql-emulator before the target cluster."""
 
 import contextlib
+import os
 import pathlib
 import re
+import subprocess
 import time
 
 from clusters import Cluster
@@ -27,6 +29,14 @@ class Emulator:
         self.sink = (f"type: dsql\n  host: localhost\n  port: {found.group(1)}\n  region: us-east-1\n"
                      f"  admin-user: true\n  ssl-root-cert: {certificates}/ca.crt")
         self.environment = {"AWS_ACCESS_KEY_ID": "AKIDBENCH", "AWS_SECRET_ACCESS_KEY": "bench"}
+        self.words = (f"host=localhost port={found.group(1)} user=admin dbname=postgres sslmode=verify-full"
+                      f" sslrootcert={certificates}/ca.crt")
+
+    def connection(self, penstock: pathlib.Path) -> str:
+        """The words libpq takes, with a token that Penstock signs."""
+        token = subprocess.run([str(penstock), "token", "--host", "localhost", "--region", "us-east-1", "--admin"],
+                               env={**os.environ, **self.environment}, check=True, capture_output=True, text=True)
+        return f"{self.words} password='{token.stdout.strip()}'"
 
 
 @contextlib.contextmanager

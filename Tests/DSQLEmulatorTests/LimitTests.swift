@@ -69,6 +69,27 @@ import Testing
     #expect(client.run("INSERT INTO t VALUES (1)").tag == "INSERT 0 1")
   }
 
+  @Test("a transaction may be of 10 MiB, wherever its rows come from", arguments: [true, false])
+  func transactionSize(inBlock: Bool) throws {
+    let client = try client("CREATE TABLE sizes_\(inBlock) (id int PRIMARY KEY, a text)")
+    func run(_ sql: String) -> Client.Answer {
+      if !inBlock { return client.run(sql) }
+      client.run("BEGIN")
+      #expect(client.run(sql).sqlState == nil)
+      return client.run("COMMIT")
+    }
+    let rows = "INSERT INTO sizes_\(inBlock) SELECT i, repeat(md5(i::text), 125) FROM generate_series"
+
+    let answer = run("\(rows)(1, 2700) i")
+    #expect(answer.sqlState == "54000")
+    #expect(answer.message == "transaction size limit 10mb exceeded")
+    #expect(answer.detail == "Current transaction size 11mb > 10mb")
+    #expect(client.run("SELECT count(*) FROM sizes_\(inBlock)").rows == [["0"]])
+    #expect(run("\(rows)(1, 2500) i").sqlState == nil)
+    #expect(run("\(rows)(2501, 2600) i").sqlState == nil)
+    #expect(run("UPDATE sizes_\(inBlock) SET a = a || 'x'").message == "transaction size limit 10mb exceeded")
+  }
+
   @Test("what a value is when it is stored counts: one letter many times is small")
   func compressed() throws {
     let client = try client("CREATE TABLE compressed (id int PRIMARY KEY, a text)")

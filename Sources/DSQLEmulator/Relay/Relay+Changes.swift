@@ -33,6 +33,20 @@ extension Relay {
     fail(refusal)
   }
 
+  /// Measures, before a commit, what did not come from the client.
+  func measure() throws(Disconnected) {
+    guard rules.needsMeasuring, !rules.isDoomed else { return }
+    try drain()
+    if isSkipping { return }
+    var exchange = Exchange(isSilent: true)
+    outstanding += Self.ownAnswers
+    let question = Array("SELECT sys.transaction_size(\(rules.madeRows))".utf8)
+    try forward(Self.ownStatement(question) + Frontend.flushMessage)
+    try pump(&exchange)
+    if let error = exchange.error { return try backendRefused(error, Statement(.query, text: [])) }
+    rules.measured(bytes: exchange.firstValue.flatMap { Int($0) } ?? 0)
+  }
+
   private func countRowsChanged() throws(Disconnected) -> Int? {
     var exchange = Exchange(isSilent: true)
     outstanding += Self.ownAnswers

@@ -81,7 +81,7 @@ extension Relay {
 
   private func isLight(_ statement: Statement) -> Bool {
     statement.kind == .write && statement.refusal == nil && !statement.isCopy && !statement.isRewritten
-      && !statement.hidesRows && !mayHideChanges(statement)
+      && !statement.hidesRows && !statement.makesRows && !mayHideChanges(statement)
   }
 
   private func take(_ message: Message, _ change: (inout Flight) -> Void = { _ in }) throws(Disconnected) -> Bool {

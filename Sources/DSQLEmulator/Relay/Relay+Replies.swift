@@ -142,7 +142,9 @@ extension Relay {
       // What a SELECT has changed is counted elsewhere.
       let counts = statement.kind == .lockingQuery || !tag.hasPrefix("SELECT")
       let count = counts ? tag.split(separator: " ").last.flatMap { Int($0) } ?? 0 : 0
-      if let refusal = statement.kind == .write ? rules.add(rows: count) : rules.add(lockedRows: count) {
+      if let refusal = statement.kind == .write
+        ? rules.add(rows: count, isMade: statement.makesRows) : rules.add(lockedRows: count)
+      {
         exchange.refusal = refusal
         return
       }

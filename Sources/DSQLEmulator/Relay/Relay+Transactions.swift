@@ -107,6 +107,14 @@ extension Relay {
       }
       try settle()
     }
+    if rules.needsMeasuring {
+      try forward()
+      try measure()
+      if isSkipping {
+        if let message { input.consume(message.range.count) }
+        return
+      }
+    }
     if let refusal = commitRefusal() { return try refuseCommit(message, refusal) }
     if changes, shared.faults.strikes(.cutBeforeCommit) { throw Disconnected("cut before COMMIT, as asked") }
     let definitions = rules.definitions
@@ -172,7 +180,8 @@ extension Relay {
     let definitions = rules.definitions
     let commits = rules.phase == .implicit
     if commits, handle.takeDoom() { rules.doom() }
-    if commits, let refusal = commitRefusal() {
+    if commits, !isSkipping { try measure() }
+    if commits, !isSkipping, let refusal = commitRefusal() {
       unsendCompletion()
       try refuse(refusal)
     } else if commits, changes, shared.faults.strikes(.cutBeforeCommit) {

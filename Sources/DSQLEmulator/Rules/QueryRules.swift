@@ -34,6 +34,8 @@ enum QueryRules {
     statement.touchesStorage = facts.readsTables || kind == .write
     statement.hidesChanges = facts.writes && kind == .write
     statement.callsFunctions = facts.callsFunctions
+    let isLiteral = subject.name == "InsertStmt" && !body["selectStmt"]["SelectStmt"]["valuesLists"].array.isEmpty
+    statement.makesRows = kind == .write && !facts.hasParameters && (facts.callsFunctions || !isLiteral)
     return statement
   }
 
@@ -44,6 +46,7 @@ enum QueryRules {
     var locks = false
     var readsTables = false
     var callsFunctions = false
+    var hasParameters = false
     /// Calls to answer from the emulator's own functions, by giving them its schema.
     var edits: [TextEdit] = []
 
@@ -56,6 +59,7 @@ enum QueryRules {
         case "RangeTableSample": note(.unsupported("TABLESAMPLE clause not supported"))
         case "LockingClause": lockingClause(value)
         case "FuncCall": call(value, subject)
+        case "ParamRef": hasParameters = true
         case "SQLValueFunction":
           if value["op"].string == "SVFOP_CURRENT_CATALOG", let location = value["location"].int {
             edits.append(

@@ -27,6 +27,8 @@ struct Statement: Sendable {
   var hidesRows = false
   /// Whether it may change rows that its command tag does not count: in WITH, under EXPLAIN ANALYZE.
   var hidesChanges = false
+  /// A write whose rows do not come from the client: its text and parameters do not tell how large they are.
+  var makesRows = false
   /// Whether it calls functions, which may be a client's own, and change rows.
   var callsFunctions = false
   /// COPY: its rows do not come with the statement.

@@ -23,6 +23,8 @@ struct TransactionRules {
   /// Rows that locking clauses have added to the conflict set; the limit holds for them by themselves.
   private(set) var lockedRows = 0
   private(set) var bytes = 0
+  /// Rows whose size is not known from what the client has sent.
+  private(set) var madeRows = 0
   private(set) var definitions = 0
   private(set) var hasWritten = false
   /// Whether it has read or written stored rows, and so depends on the catalog.
@@ -100,8 +102,10 @@ struct TransactionRules {
   mutating func add(bytes size: Int) { bytes += size }
 
   /// Rows that a finished statement has changed.
-  mutating func add(rows count: Int) -> ServerError? {
+  /// - Parameter isMade: whether they did not come from the client.
+  mutating func add(rows count: Int, isMade: Bool = false) -> ServerError? {
     rows += count
+    if isMade { madeRows += count }
     if count > 0 { hasWritten = true }
     return rows > limits.rowsMax ? ServerError("54000", "transaction row limit exceeded") : nil
   }
@@ -124,6 +128,14 @@ struct TransactionRules {
       detail: "Current transaction size \((bytes + mebibyte - 1) / mebibyte)mb > 10mb")
   }
 
+  /// Whether the rows that did not come from the client may be too large: each is of 2 MiB at most.
+  var needsMeasuring: Bool { madeRows * 2 * 1024 * 1024 >= limits.bytesMax }
+  /// They have been measured.
+  mutating func measured(bytes size: Int) {
+    madeRows = 0
+    bytes += size
+  }
+
   mutating func doom() { isDoomed = true }
 
   /// An error has been answered.
@@ -137,6 +149,7 @@ struct TransactionRules {
     rows = 0
     lockedRows = 0
     bytes = 0
+    madeRows = 0
     definitions = 0
     hasWritten = false
     touchedStorage = false

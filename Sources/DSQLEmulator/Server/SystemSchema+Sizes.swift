@@ -104,6 +104,43 @@ extension SystemSchema {
       DELETE FROM pg_depend WHERE classid = 'pg_trigger'::regclass AND refobjid = table_id AND refobjsubid > 0
         AND objid = (SELECT oid FROM pg_trigger WHERE tgrelid = table_id AND tgname = guard);
     END $$;
+    -- What DSQL counts of the rows that this transaction has written: values, as they are up to 8 KiB and above that as
+    -- they are stored; 100 bytes for each row; for each entry of an index its key, and four times what of it is text.
+    -- Rows that one transaction has written, and that it sees, are not older than its own number.
+    CREATE OR REPLACE FUNCTION sys.row_size(table_id oid) RETURNS text
+      LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+      SELECT '100' || coalesce((
+          SELECT string_agg(CASE WHEN type IN ('text', 'varchar', 'bpchar', 'bytea')
+            THEN format(' + coalesce(CASE WHEN octet_length(%1$I) > 8192 THEN pg_column_size(%1$I) '
+                        'ELSE octet_length(%1$I) END, 0)', name)
+            ELSE format(' + coalesce(pg_column_size(%I), 0)', name) END, '')
+          FROM sys.column_widths(table_id)), '')
+        || coalesce((
+          SELECT string_agg(format(' + coalesce(%s * pg_column_size(%I), 0)',
+            CASE WHEN c.type IN ('text', 'varchar', 'bpchar') THEN 4 ELSE 1 END, c.name), '')
+          FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(number, place)
+          JOIN sys.column_widths(table_id) c USING (number)
+          WHERE i.indrelid = table_id AND NOT i.indisprimary AND k.place <= i.indnkeyatts), '')
+    $$;
+    CREATE OR REPLACE FUNCTION sys.transaction_size(made_rows int) RETURNS bigint
+      LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    DECLARE
+      since text := nullif(current_setting('dsql_emulator.measured_at', true), '');
+      now pg_lsn := pg_current_wal_insert_lsn();
+      written oid; size bigint; total bigint := 0;
+    BEGIN
+      PERFORM set_config('dsql_emulator.measured_at', now::text, false);
+      -- What has not been logged since has not been written either, but for what compression has saved.
+      IF now - since::pg_lsn + made_rows * 8192 < 8388608 THEN RETURN 0; END IF;
+      FOR written IN
+        SELECT relid FROM pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd > 0 AND schemaname <> 'sys'
+      LOOP
+        EXECUTE format('SELECT sum(%s) FROM %s WHERE xmin::text::bigint >= %s', sys.row_size(written),
+          written::regclass, pg_current_xact_id()::text::numeric % 4294967296) INTO size;
+        total := total + coalesce(size, 0);
+      END LOOP;
+      RETURN total;
+    END $$;
     CREATE OR REPLACE FUNCTION sys.guard_table(table_id oid) RETURNS void
       LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
     BEGIN
