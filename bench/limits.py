@@ -9,6 +9,8 @@ from measures import Bench, Row, higher_is_better
 from peers import Penstock, micros
 
 MEMORY_LIMIT = 150 << 20
+# What a pipeline has by default.
+WORKERS = 4
 
 
 def write_limit(bench: Bench) -> list[Row]:
@@ -35,14 +37,14 @@ def write_limit(bench: Bench) -> list[Row]:
             bench.must_be_equal([table])
 
             bench.fresh_target()
-            direct.configure([table], pipeline="  mode: full-load\n",
+            direct.configure([table], pipeline="  mode: full-load\n", parallelism=WORKERS,
                              sink=f"{direct.plain_sink}\n  load-method: insert\n  batch-size: 2999")
             direct.load()
             bench.must_be_equal([table])
 
             bench.fresh_target()
             with bench.emulator_before("bench") as emulator:
-                emulated.configure([table], pipeline="  mode: full-load\n", sink=emulator.sink,
+                emulated.configure([table], pipeline="  mode: full-load\n", sink=emulator.sink, parallelism=WORKERS,
                                    environment=emulator.environment)
                 emulated.load()
             bench.must_be_equal([table])
