@@ -73,23 +73,7 @@ extension Stage {
       progress: run.monitor.stream, log: log)
     run.attach(group)
     defer { run.attach(nil) }
-    await withTaskGroup(of: Void.self) { tasks in
-      for lane in 0..<committed.count {
-        let executor = ThreadExecutor(name: "lane-\(lane)")
-        tasks.addTask(executorPreference: executor) {
-          defer { executor.shutdown() }
-          LaneWorker(lane: lane, context: context).run()
-        }
-      }
-      let executor = ThreadExecutor(name: "ownership")
-      tasks.addTask(executorPreference: executor) {
-        defer { executor.shutdown() }
-        watch.run()
-      }
-      do throws(Failure) { try stream.run() } catch { group.fail(error) }
-      group.stop()
-      await tasks.waitForAll()
-    }
+    await runLanes(context, count: committed.count, watch) { () throws(Failure) in try stream.run() }
     // The lanes have ended: what they committed last is told to the source, if both sides still listen.
     do throws(Failure) {
       try watch.raiseLimit(session.connection())
@@ -98,6 +82,39 @@ extension Stage {
       log.debug("last report: \(error.message)")
     }
     if let failure = group.failure { throw failure }
+  }
+
+  /// Runs the lanes and the watch, each on a thread of its own, until the source has ended, or something failed; the group
+  /// then knows what.
+  ///
+  /// - Parameters:
+  ///   - atEnd: called once the run ends, for a source that must be told to stop.
+  ///   - source: reads it to its end.
+  func runLanes(
+    _ context: LaneContext, count: Int, _ watch: OwnershipWatch, atEnd: (@Sendable () -> Void)? = nil,
+    source: () async throws(Failure) -> Void
+  ) async {
+    let group = context.group
+    await withTaskGroup(of: Void.self) { tasks in
+      func addThread(_ name: String, _ work: @escaping @Sendable () -> Void) {
+        let executor = ThreadExecutor(name: name)
+        tasks.addTask(executorPreference: executor) {
+          defer { executor.shutdown() }
+          work()
+        }
+      }
+      for lane in 0..<count { addThread("lane-\(lane)") { LaneWorker(lane: lane, context: context).run() } }
+      addThread("ownership") { watch.run() }
+      if let atEnd {
+        addThread("source end") {
+          group.endSignal.wait(for: nil)
+          atEnd()
+        }
+      }
+      do throws(Failure) { try await source() } catch { group.fail(error) }
+      group.stop()
+      await tasks.waitForAll()
+    }
   }
 
   /// Below 60 % of the server's patience, so that a late report is no reason to drop us.
@@ -111,13 +128,20 @@ extension Stage {
     let known = try state("reading the lanes") { connection throws(Failure) in try store.lanes(connection) }
     let wanted = settings.fidelity == .transaction ? 1 : settings.sink.parallelism
     if known.count == wanted { return known }
-    if let furthest = known.max() {
-      let slot = try ReplicationSlot.status(pipeline.slot, run.connect(run.endpoints.source))
-      guard let slot, furthest.commitLSN < slot.confirmedFlush else {
-        log.warning(
-          "going on with \(known.count) lanes, as some have changes that others lack; the next start has \(wanted)")
-        return known
-      }
+    let slot = known.isEmpty ? nil : try ReplicationSlot.status(pipeline.slot, run.connect(run.endpoints.source))
+    return try changeLanes(known, to: wanted, nothingComesAgainBefore: slot?.confirmedFlush ?? .zero)
+  }
+
+  /// Gives the pipeline another number of lanes if none of them has more than what is confirmed.
+  ///
+  /// - Parameter confirmed: the source sends nothing again that was committed before it.
+  func changeLanes(
+    _ known: [StreamPosition], to wanted: Int, nothingComesAgainBefore confirmed: LSN
+  ) throws(Failure) -> [StreamPosition] {
+    if let furthest = known.max(), furthest.commitLSN >= confirmed {
+      log.warning(
+        "going on with \(known.count) lanes, as some have changes that others lack; the next start has \(wanted)")
+      return known
     }
     let start = known.min() ?? .zero
     try state("writing the lanes") { connection throws(Failure) in

@@ -3,24 +3,16 @@ import PenstockTestKit
 import Testing
 
 @Suite("Programs with extensions", .queued) struct ExtensionTests {
-  static let schema =
-    "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'x' FROM generate_series(1, 50) i"
-
   @Test("an authentication provider of one's own signs in, again and again as its tokens end") func provider()
     async throws
   {
     let command = "\(BinaryUnderTest.penstock.path) token --host localhost --user admin --region us-east-1"
     var settings = ExtraSettings(sink: ["connection-max-lifetime: 1s"], program: .loginCommand)
     settings.login = ["auth-provider: command", "auth-options: { command: '\(command)', seconds: '1' }"]
-    let pipeline = try await PipelineUnderTest(.dsql, schema: Self.schema, settings: settings)
+    let pipeline = try await PipelineUnderTest(.dsql, schema: SmallTable.schema, settings: settings)
     try await pipeline.runToEnd()
     let process = try pipeline.start()
-    let end = ContinuousClock.now + .seconds(4)
-    while ContinuousClock.now < end {
-      try pipeline.source.run(
-        "UPDATE t SET v = v || 'y' WHERE id % 7 = 0; INSERT INTO t SELECT max(id) + 1, 'z' FROM t")
-      try await Task.sleep(for: .milliseconds(200))
-    }
+    try await SmallTable.change(in: pipeline, for: .seconds(4))
     try await pipeline.becomesEqual(by: process)
     process.signal(SIGTERM)
 
@@ -31,7 +23,7 @@ import Testing
   @Test("a provider that has no token is named, with what it says") func failingProvider() async throws {
     var settings = ExtraSettings(program: .loginCommand)
     settings.login = ["auth-provider: command", "auth-options: { command: 'echo s3cret; exit 7' }"]
-    let pipeline = try await PipelineUnderTest(.dsql, schema: Self.schema, settings: settings)
+    let pipeline = try await PipelineUnderTest(.dsql, schema: SmallTable.schema, settings: settings)
     let check = try pipeline.start(command: "check")
 
     #expect(try await check.wait() == .exited(1), "\(check.standardError)")
@@ -43,7 +35,7 @@ import Testing
   @Test("an error policy waits for a right that Penstock alone would stop for") func policy() async throws {
     let role = "writer_\(UInt32.random(in: .min ... .max))"
     let pipeline = try await PipelineUnderTest(
-      .postgres, schema: Self.schema,
+      .postgres, schema: SmallTable.schema,
       settings: ExtraSettings(
         sink: ["error-policy: by-state", "error-options: { \"42501\": reconnect }"], sinkUser: role, program: .byState))
     try pipeline.target.run(
@@ -71,7 +63,7 @@ import Testing
     async throws
   {
     let pipeline = try await PipelineUnderTest(
-      .postgres, schema: Self.schema,
+      .postgres, schema: SmallTable.schema,
       settings: ExtraSettings(
         sink: ["error-policy: by-state", "error-options: { \"42501\": forgive }"], program: .byState))
     let process = try pipeline.start()

@@ -3,21 +3,13 @@ import PenstockTestKit
 import Testing
 
 @Suite("Signing in to a cluster", .queued) struct LoginTests {
-  static let schema =
-    "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'x' FROM generate_series(1, 50) i"
-
   @Test("sessions go on while one token after another expires") func expiringTokens() async throws {
     // Sessions and tokens live for seconds, so that most sessions begin with a token that was not there at the start.
     let pipeline = try await PipelineUnderTest(
-      .dsql, schema: Self.schema, settings: ExtraSettings(sink: ["connection-max-lifetime: 1s"]))
+      .dsql, schema: SmallTable.schema, settings: ExtraSettings(sink: ["connection-max-lifetime: 1s"]))
     try await pipeline.runToEnd()
     let process = try pipeline.start(environment: ["PENSTOCK_TOKEN_LIFETIME_SECONDS": "3"])
-    let end = ContinuousClock.now + .seconds(8)
-    while ContinuousClock.now < end {
-      try pipeline.source.run(
-        "UPDATE t SET v = v || 'y' WHERE id % 7 = 0; INSERT INTO t SELECT max(id) + 1, 'z' FROM t")
-      try await Task.sleep(for: .milliseconds(200))
-    }
+    try await SmallTable.change(in: pipeline, for: .seconds(8))
     try await pipeline.becomesEqual(by: process)
     process.signal(SIGTERM)
 
@@ -27,7 +19,7 @@ import Testing
 
   @Test("credentials that a process gives sign in, and check says whose they are") func credentialProcess() async throws
   {
-    let pipeline = try await PipelineUnderTest(.dsql, schema: Self.schema)
+    let pipeline = try await PipelineUnderTest(.dsql, schema: SmallTable.schema)
     let home = try temporaryDirectory("home")
     let document = #"{"Version":1,"AccessKeyId":"AKIDEXAMPLE","SecretAccessKey":"c2VjcmV0"}"#
     let config = "[profile sync]\ncredential_process = echo '\(document)'\n"
@@ -50,7 +42,7 @@ import Testing
   }
 
   @Test("an identity that is denied is told what it lacks") func denied() async throws {
-    let pipeline = try await PipelineUnderTest(.dsql, schema: Self.schema)
+    let pipeline = try await PipelineUnderTest(.dsql, schema: SmallTable.schema)
     let sts = try HTTPServer { _ in
       .init(200, "<R><Arn>arn:aws:sts::123456789012:assumed-role/sync/me</Arn><Account>123456789012</Account></R>")
     }
@@ -70,7 +62,7 @@ import Testing
   }
 
   @Test("a token that the program prints is a password for psql") func token() async throws {
-    let pipeline = try await PipelineUnderTest(.dsql, schema: Self.schema)
+    let pipeline = try await PipelineUnderTest(.dsql, schema: SmallTable.schema)
     let token = try pipeline.start(command: "token")
     try await token.wait()
     let session = try pipeline.psql(

@@ -134,3 +134,19 @@ struct Writer: Sendable {
     }
   }
 }
+
+/// One table that a test changes a little at a time.
+enum SmallTable {
+  static let schema =
+    "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'x' FROM generate_series(1, 50) i"
+
+  /// Changes it in the pipeline's source a few times a second, for so long.
+  static func change(in pipeline: PipelineUnderTest, for time: Duration) async throws {
+    let end = ContinuousClock.now + time
+    while ContinuousClock.now < end {
+      try pipeline.source.run(
+        "UPDATE t SET v = v || 'y' WHERE id % 7 = 0; INSERT INTO t SELECT max(id) + 1, 'z' FROM t")
+      try await Task.sleep(for: .milliseconds(200))
+    }
+  }
+}

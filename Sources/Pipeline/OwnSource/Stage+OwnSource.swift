@@ -90,28 +90,8 @@ extension Stage {
     log.info("streaming")
     run.attach(group)
     defer { run.attach(nil) }
-    await withTaskGroup(of: Void.self) { tasks in
-      for lane in 0..<committed.count {
-        let executor = ThreadExecutor(name: "lane-\(lane)")
-        tasks.addTask(executorPreference: executor) {
-          defer { executor.shutdown() }
-          LaneWorker(lane: lane, context: context).run()
-        }
-      }
-      let owner = ThreadExecutor(name: "ownership")
-      tasks.addTask(executorPreference: owner) {
-        defer { owner.shutdown() }
-        watch.run()
-      }
-      let ender = ThreadExecutor(name: "source end")
-      tasks.addTask(executorPreference: ender) {
-        defer { ender.shutdown() }
-        group.endSignal.wait(for: nil)
-        source.stop()
-      }
-      do throws(Failure) { try await reader.run() } catch { group.fail(error) }
-      group.stop()
-      await tasks.waitForAll()
+    await runLanes(context, count: committed.count, watch, atEnd: { source.stop() }) { () async throws(Failure) in
+      try await reader.run()
     }
     source.resume()
     reader.noteCommitted()
@@ -144,16 +124,7 @@ extension Stage {
   private func openLanes(_ known: [StreamPosition], _ done: LSN) throws(Failure) -> [StreamPosition] {
     let wanted = settings.fidelity == .transaction ? 1 : settings.sink.parallelism
     if known.count == wanted { return known }
-    if let furthest = known.max(), furthest.commitLSN >= done {
-      log.warning(
-        "going on with \(known.count) lanes, as some have changes that others lack; the next start has \(wanted)")
-      return known
-    }
-    let start = known.min() ?? .zero
-    try state("writing the lanes") { connection throws(Failure) in
-      try store.resetLanes(wanted, at: start, identity, connection)
-    }
-    return Array(repeating: start, count: wanted)
+    return try changeLanes(known, to: wanted, nothingComesAgainBefore: done)
   }
 }
 
