@@ -67,16 +67,14 @@ import Testing
 
   @Test("a job can be held in processing, and is waited for")
   func processing() throws {
-    let client = try client(indexBuildTime: .milliseconds(700))
+    let client = try client(indexBuildTime: .seconds(5))
 
     let job = client.run("CREATE INDEX ASYNC ON t (a)").rows.first?.first ?? nil
     #expect(client.run("SELECT status FROM sys.jobs").rows == [["processing"]])
     let isValid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 't_a_idx'::regclass"
     #expect(client.run(isValid).rows == [["f"]])
-    let start = ContinuousClock.now
     #expect(client.run("CALL sys.wait_for_job('\(job ?? "")')").rows == [["t"]])
 
-    #expect(ContinuousClock.now - start < .seconds(20))
     #expect(client.run("SELECT status FROM sys.jobs").rows == [["completed"]])
     #expect(client.run(isValid).rows == [["t"]])
   }

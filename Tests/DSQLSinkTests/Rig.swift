@@ -70,7 +70,7 @@ final class Rig {
     var bytesMax = 64 << 20
     var rows = PreparedRows()
     var deadLetters = DeadLetters(classes: [], perMinute: 0)
-    var retry = Backoff.Limits(initialDelay: .milliseconds(1), maxDelay: .milliseconds(20), maxElapsed: .seconds(60))
+    var retry = Backoff.Limits(initialDelay: .milliseconds(1), maxDelay: .milliseconds(20), maxElapsed: .seconds(300))
     /// Put an emulated DSQL with these faults before the database.
     var emulator: ((inout EmulatorOptions) -> Void)?
   }

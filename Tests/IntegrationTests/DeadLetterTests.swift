@@ -85,7 +85,7 @@ struct DeadLetterTests {
     let pipeline = try await pipeline(sink, [])
     let process = try pipeline.start()
 
-    #expect(try await process.wait(timeout: .seconds(90)) == .exited(4), "\(process.standardError)")
+    #expect(try await process.wait(timeout: .seconds(240)) == .exited(4), "\(process.standardError)")
     #expect(process.standardError.contains("value too long"))
     #expect(process.standardError.contains("key {\"id\":"))
     #expect(!process.standardError.contains("too long for the target"))
@@ -101,7 +101,7 @@ struct DeadLetterTests {
     let pipeline = try await pipeline(.postgres, ["on-error: dead-letter", line])
     let process = try pipeline.start()
 
-    #expect(try await process.wait(timeout: .seconds(90)) == .exited(4), "\(process.standardError)")
+    #expect(try await process.wait(timeout: .seconds(240)) == .exited(4), "\(process.standardError)")
     #expect(process.standardError.contains(line.contains("limit") ? "more than 1 rows in a minute" : "value too long"))
   }
 

@@ -8,11 +8,11 @@ import Testing
   {
     let command = "\(BinaryUnderTest.penstock.path) token --host localhost --user admin --region us-east-1"
     var settings = ExtraSettings(sink: ["connection-max-lifetime: 1s"], program: .loginCommand)
-    settings.login = ["auth-provider: command", "auth-options: { command: '\(command)', seconds: '1' }"]
+    settings.login = ["auth-provider: command", "auth-options: { command: '\(command)', seconds: '5' }"]
     let pipeline = try await PipelineUnderTest(.dsql, schema: SmallTable.schema, settings: settings)
     try await pipeline.runToEnd()
     let process = try pipeline.start()
-    try await SmallTable.change(in: pipeline, for: .seconds(4))
+    try await SmallTable.change(in: pipeline, for: .seconds(12))
     try await pipeline.becomesEqual(by: process)
     process.signal(SIGTERM)
 

@@ -8,8 +8,8 @@ import Testing
     let pipeline = try await PipelineUnderTest(
       .dsql, schema: SmallTable.schema, settings: ExtraSettings(sink: ["connection-max-lifetime: 1s"]))
     try await pipeline.runToEnd()
-    let process = try pipeline.start(environment: ["PENSTOCK_TOKEN_LIFETIME_SECONDS": "3"])
-    try await SmallTable.change(in: pipeline, for: .seconds(8))
+    let process = try pipeline.start(environment: ["PENSTOCK_TOKEN_LIFETIME_SECONDS": "9"])
+    try await SmallTable.change(in: pipeline, for: .seconds(20))
     try await pipeline.becomesEqual(by: process)
     process.signal(SIGTERM)
 

@@ -20,7 +20,7 @@ enum Side: String, CaseIterable, CustomTestStringConvertible, Sendable {
 struct OutageTests {
   /// A pipeline whose servers may be stopped.
   private func pipeline(
-    retry: String = "max-elapsed: 60s", sourceSettings: [String: String] = [:]
+    retry: String = "max-elapsed: 5m", sourceSettings: [String: String] = [:]
   ) async throws -> PipelineUnderTest {
     var settings = CrashTests.settings()
     settings.sink.append("retry: { initial-delay: 20ms, max-delay: 200ms, \(retry) }")
@@ -31,6 +31,7 @@ struct OutageTests {
 
   private func end(_ process: ChildProcess) async throws {
     process.signal(SIGTERM)
+    // Long before anything that it could wait for would end.
     #expect(try await process.wait(timeout: .seconds(60)) == .exited(0), "\(process.standardError)")
   }
 
@@ -138,9 +139,7 @@ struct OutageTests {
     }
     try await pipeline.wait(for: "warning", from: process)
 
-    let asked = ContinuousClock.now
     try await end(process)
-    #expect(ContinuousClock.now - asked < .seconds(5))
 
     try side.cluster(of: pipeline).restart()
     try await pipeline.runToEnd()
@@ -179,9 +178,9 @@ struct OutageTests {
     if signals == 2 {
       try await pipeline.wait(for: "draining", from: process)
       process.signal(SIGTERM)
-      #expect(try await process.wait(timeout: .seconds(5)) == .exited(143), "\(process.standardError)")
+      #expect(try await process.wait(timeout: .seconds(60)) == .exited(143), "\(process.standardError)")
     } else {
-      #expect(try await process.wait(timeout: .seconds(15)) == .exited(0), "\(process.standardError)")
+      #expect(try await process.wait(timeout: .seconds(60)) == .exited(0), "\(process.standardError)")
     }
 
     try lock.release()
@@ -214,7 +213,7 @@ struct OutageTests {
 
   @Test("a target that is blocked longer than the source's patience does not end the replication session")
   func blockedTarget() async throws {
-    let pipeline = try await pipeline(sourceSettings: ["wal_sender_timeout": "2s"])
+    let pipeline = try await pipeline(sourceSettings: ["wal_sender_timeout": "6s"])
     let process = try pipeline.start()
     try await pipeline.wait(for: "streaming", from: process)
     let session = "SELECT active_pid FROM pg_replication_slots WHERE slot_name = '\(pipeline.slot)'"
@@ -224,7 +223,7 @@ struct OutageTests {
 
     // More than the lanes may queue, so that the stream itself must wait.
     try pipeline.source.run("UPDATE plain SET n = n + 1, data = data || data, big = long(3000)")
-    try await Task.sleep(for: .seconds(7))
+    try await Task.sleep(for: .seconds(15))
     try lock.release()
     try await pipeline.becomesEqual(by: process)
 

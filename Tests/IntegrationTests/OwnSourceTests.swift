@@ -133,7 +133,7 @@ private struct Payments {
     try handle.seekToEnd()
     try handle.write(contentsOf: Data("s3cret\n".utf8))
 
-    let process = try pipeline.start(changing: ["max-elapsed: 60s": "max-elapsed: 500ms"])
+    let process = try pipeline.start(changing: ["max-elapsed: 5m": "max-elapsed: 500ms"])
 
     #expect(try await process.wait() == .exited(3), "\(process.standardError)")
     #expect(process.standardError.contains("source \"journal\" failed: what ends at byte"), "\(process.standardError)")

@@ -132,7 +132,7 @@ final class PipelineUnderTest: Sendable {
     }
     lines += settings.sink.map { "  " + $0 }
     if !settings.sink.contains(where: { $0.hasPrefix("retry") }) {
-      lines += ["  retry: { initial-delay: 20ms, max-delay: 300ms, max-elapsed: 60s }"]
+      lines += ["  retry: { initial-delay: 20ms, max-delay: 300ms, max-elapsed: 5m }"]
     }
     lines += settings.root
     try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: file))
@@ -202,7 +202,7 @@ final class PipelineUnderTest: Sendable {
   /// Runs until everything that is committed at the source now is in the target.
   @discardableResult
   func runToEnd(
-    timeout: Duration = .seconds(90), changing: [String: String] = [:],
+    timeout: Duration = .seconds(240), changing: [String: String] = [:],
     sourceLocation: SourceLocation = #_sourceLocation
   ) async throws -> ChildProcess {
     let process = try start(["--exit-when-caught-up"], changing: changing)

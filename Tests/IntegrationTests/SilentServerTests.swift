@@ -6,16 +6,17 @@ import Testing
 struct SilentServerTests {
   private static let schema = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 100)"
 
+  private static let patient = ExtraSettings(source: ["connect-timeout: 10m"], sink: ["connect-timeout: 10m"])
+
   private func end(_ process: ChildProcess) async throws {
-    let asked = ContinuousClock.now
     process.signal(SIGTERM)
+    // Long before it would give the server up.
     #expect(try await process.wait(timeout: .seconds(60)) == .exited(0), "\(process.standardError)")
-    #expect(ContinuousClock.now - asked < .seconds(5), "\(process.standardError)")
   }
 
   @Test("SIGTERM ends a start that waits for it", arguments: Side.allCases)
   func start(side: Side) async throws {
-    let pipeline = try await PipelineUnderTest(schema: Self.schema)
+    let pipeline = try await PipelineUnderTest(schema: Self.schema, settings: Self.patient)
     let silent = try SilentServer()
     let port = side.cluster(of: pipeline).port
     let process = try pipeline.start(changing: ["port: \(port)": "port: \(silent.port)"])
@@ -27,7 +28,8 @@ struct SilentServerTests {
   @Test("SIGTERM ends a stream that waits for it, and the next run goes on", arguments: Side.allCases)
   func stream(side: Side) async throws {
     let pipeline = try await PipelineUnderTest(
-      source: try TestCluster.start(), target: try TestCluster.start(), schema: Self.schema)
+      source: try TestCluster.start(), target: try TestCluster.start(), schema: Self.schema,
+      settings: Self.patient)
     let process = try pipeline.start()
     try await pipeline.wait(for: "streaming", from: process)
     let cluster = side.cluster(of: pipeline)

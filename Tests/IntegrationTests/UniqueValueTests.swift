@@ -32,7 +32,7 @@ struct UniqueValueTests {
           FROM generate_series(1, 20000) i;
         """,
       settings: ExtraSettings(sink: [
-        "buffer-size: 1MiB", "retry: { initial-delay: 20ms, max-delay: 300ms, max-elapsed: 10s }",
+        "buffer-size: 1MiB", "retry: { initial-delay: 20ms, max-delay: 300ms, max-elapsed: 5m }",
       ]))
     // The source looks at its constraint once the statement has ended, the target at each row.
     try pipeline.target.run("CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, pad text, big text)")
@@ -61,7 +61,7 @@ struct UniqueValueTests {
 
     let process = try pipeline.start(["--exit-when-caught-up"])
 
-    #expect(try await process.wait(timeout: .seconds(90)) == .exited(parks ? 0 : 4), "\(process.standardError)")
+    #expect(try await process.wait(timeout: .seconds(240)) == .exited(parks ? 0 : 4), "\(process.standardError)")
     if parks {
       #expect(try pipeline.target.run("SELECT key_values FROM penstock.dead_letter") == #"{"id":"500"}"#)
       #expect(try pipeline.target.number("SELECT count(*) FROM t") == 501)

@@ -73,7 +73,7 @@ final class Instance {
       options: SinkOptions(
         dialect: .postgres, connection: ConnectionSettings(role: .sink, parameters: []), envelope: envelope,
         pool: PoolState.Limits(maxSize: 8, lifetime: .seconds(60)), limiter: ConcurrencyLimiter(.init(most: 8)),
-        retry: Backoff.Limits(initialDelay: .zero, maxDelay: .zero, maxElapsed: .milliseconds(500)), isPipelined: true),
+        retry: Backoff.Limits(initialDelay: .zero, maxDelay: .zero, maxElapsed: .seconds(60)), isPipelined: true),
       identity: identity, plans: simulatedPlans, format: .text, group: group, sourceRows: rows,
       progress: ApplyProgress(), log: Log(level: .error), keepsTransactions: false)
     workers = positions.indices.map {

@@ -63,7 +63,7 @@ final class PairUnderTest: Sendable {
       ]
     }
     lines += sink.map { "  " + $0 }
-    lines += ["  flush-interval: 100ms", "  retry: { initial-delay: 20ms, max-delay: 300ms, max-elapsed: 20s }"] + root
+    lines += ["  flush-interval: 100ms", "  retry: { initial-delay: 20ms, max-delay: 300ms, max-elapsed: 5m }"] + root
     try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: file))
   }
 
