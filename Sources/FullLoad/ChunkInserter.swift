@@ -30,13 +30,33 @@ final class ChunkInserter {
 
   /// Rows gathered for one transaction.
   final class Batch {
-    var parameters = ArrayParameters()
+    // Of one thread, and in one place at a time, so that the check of that at every row is left out.
+    @exclusivity(unchecked) private var arrays = ArrayParameters()
     var bytes = 0
     /// The chunk's rows up to and with this batch.
     var rowsThrough = 0
     var isLast = false
     /// A row that is parked in place of being written.
     var letter: DeadLetter?
+
+    var parameters: ArrayParameters {
+      // SAFETY: see above.
+      _read { yield unsafe arrays }
+      _modify { yield unsafe &arrays }
+    }
+
+    var isEmpty: Bool { parameters.rowCount == 0 }
+
+    /// Whether one more row of so many bytes may go with those that are there.
+    func admits(_ count: Int, _ envelope: Envelope, _ rowsMax: Int) -> Bool {
+      let rows = parameters.rowCount
+      return rows < rowsMax && envelope.admits(count, rows: rows, total: bytes)
+    }
+
+    func append(_ row: UnsafeRawBufferPointer, columns: Int) {
+      unsafe parameters.append(row: row, columns: columns)
+      bytes += row.count
+    }
   }
 
   init(_ context: LoadContext) {
@@ -99,32 +119,28 @@ final class ChunkInserter {
     let envelope = context.options.envelope
     let needsConversion = plan.mapping.columns.contains { $0.conversion != .none }
     var converted = ByteBuffer(capacity: 1024)
+    let columns = plan.mapping.columns.count
     begin(plan)
     while let message = try source.nextCopyRow() {
-      let step: Result<Void, Failure> = unsafe message.bytes.withUnsafeBytes { bytes in
-        Result { () throws(Failure) in
-          guard var row = try unsafe rows.row(in: bytes, columns: plan.mapping.columns.count) else { return }
-          total += 1
-          if total <= skipping { return }
-          if needsConversion {
-            try unsafe convert(row, plan, into: &converted)
-            unsafe row = converted.bytes
-          }
-          let count = filling.parameters.rowCount
-          if row.count > envelope.bytesMax {
-            if count > 0 { try send(chunk, plan, session, rowsThrough: total - 1, isLast: false) }
-            try land(chunk, plan, session)
-            return try unsafe park(
-              row, rowsThrough: total, isLast: false, oversized(row.count), .size, chunk, plan, session)
-          }
-          if count >= rowsMax || !envelope.admits(row.count, rows: count, total: filling.bytes) {
-            try send(chunk, plan, session, rowsThrough: total - 1, isLast: false)
-          }
-          unsafe filling.parameters.append(row: row, columns: plan.mapping.columns.count)
-          filling.bytes += row.count
+      try unsafe message.bytes.withUnsafeBytes { (bytes) throws(Failure) in
+        guard var row = try unsafe rows.row(in: bytes, columns: columns) else { return }
+        total += 1
+        if total <= skipping { return }
+        if needsConversion {
+          try unsafe convert(row, plan, into: &converted)
+          unsafe row = converted.bytes
         }
+        if row.count > envelope.bytesMax {
+          if !filling.isEmpty { try send(chunk, plan, session, rowsThrough: total - 1, isLast: false) }
+          try land(chunk, plan, session)
+          return try unsafe park(
+            row, rowsThrough: total, isLast: false, oversized(row.count), .size, chunk, plan, session)
+        }
+        if !filling.admits(row.count, envelope, rowsMax) {
+          try send(chunk, plan, session, rowsThrough: total - 1, isLast: false)
+        }
+        unsafe filling.append(row, columns: columns)
       }
-      try step.get()
     }
     try send(chunk, plan, session, rowsThrough: total, isLast: true)
     try land(chunk, plan, session)
