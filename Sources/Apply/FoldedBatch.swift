@@ -4,18 +4,17 @@ package import ChangeModel
 ///
 /// The law it keeps: applying the fold to a table gives the same rows as applying the changes one by one.
 @safe package struct FoldedBatch: ~Copyable {
-  /// The net effect on one row.
-  package struct Entry: Sendable {
+  /// The net effect on one row. Valid as long as its batch is not emptied.
+  @safe package struct Entry {
     package var table: UInt32
     package var kind: ChangeKind
     package var keyHash: UInt64
-    var keySegment: Int32
-    var keyStart: Int
-    var keyCount: Int
-    /// Index of the segment that holds the row, or -1 for `merged`.
-    var rowSegment: Int32
-    var rowStart: Int
-    var rowCount: Int
+    // SAFETY: into segments, which are only read once they are handed over, and which the batch holds on to.
+    fileprivate var key: UnsafeRawBufferPointer
+    /// The row, or `nil` when it lies in `merged`, which moves as it grows.
+    fileprivate var rowStart: UnsafeRawPointer?
+    fileprivate var mergedStart = 0
+    fileprivate(set) var rowCount: Int
     /// For a table without a key: copies added less copies removed.
     package var copies: Int
 
@@ -73,7 +72,7 @@ package import ChangeModel
       let fits = envelope.admits(change.rowCount, rows: rowCount, total: byteCount)
       if !isEmpty, !fits || rowCount >= rowsMax { return false }
       slots[slot] = Int32(entries.count + 1)
-      insert(change, segmentIndex(segment))
+      unsafe insert(change, key, segment)
     } else if !fold(change, segment, into: found, rowsMax, foldsAll) {
       return false
     }
@@ -86,16 +85,27 @@ package import ChangeModel
     return true
   }
 
-  private mutating func segmentIndex(_ segment: ChangeSegment) -> Int32 {
-    if segments.last !== segment { segments.append(segment) }
-    return Int32(segments.count - 1)
+  /// Takes a segment's changes in, from `first` on, up to one that must wait or until the batch has `countMax`.
+  ///
+  /// - Returns: the index of the change that is next.
+  package mutating func add(_ segment: ChangeSegment, from first: Int, countMax: Int, rowsMax: Int) -> Int {
+    let changes = segment.changes
+    var next = first
+    while next < changes.count, changeCount < countMax, add(changes[next], of: segment, rowsMax: rowsMax) { next += 1 }
+    return next
   }
 
-  private mutating func insert(_ change: Change, _ segment: Int32) {
-    entries.append(
+  /// Keeps the segment, and gives the place of one of its rows.
+  private mutating func rowStart(_ change: Change, _ segment: ChangeSegment) -> UnsafeRawPointer? {
+    if segments.last !== segment { segments.append(segment) }
+    return unsafe segment.row(of: change).baseAddress
+  }
+
+  private mutating func insert(_ change: Change, _ key: UnsafeRawBufferPointer, _ segment: ChangeSegment) {
+    let start = unsafe rowStart(change, segment)
+    unsafe entries.append(
       Entry(
-        table: change.table, kind: change.kind, keyHash: change.keyHash, keySegment: segment,
-        keyStart: change.keyStart, keyCount: change.keyCount, rowSegment: segment, rowStart: change.rowStart,
+        table: change.table, kind: change.kind, keyHash: change.keyHash, key: key, rowStart: start,
         rowCount: change.rowCount, copies: change.kind == .add ? 1 : change.kind == .remove ? -1 : 0))
     rowCount += 1
     byteCount += change.rowCount
@@ -110,11 +120,11 @@ package import ChangeModel
     case (_, .remove): return addCopies(-1, to: index, rowsMax)
     case (_, .upsert), (_, .delete):
       guard admits(change.rowCount, insteadOf: index) else { return false }
-      replace(index, change.kind, segmentIndex(segment), change.rowStart, change.rowCount)
+      unsafe replace(index, change.kind, rowStart(change, segment), change.rowCount)
     case (.delete, .patch):
       // A row that came to this key without an INSERT: write the delete first.
       guard foldsAll, admits(change.rowCount, insteadOf: index) else { return false }
-      replace(index, .patch, segmentIndex(segment), change.rowStart, change.rowCount)
+      unsafe replace(index, .patch, rowStart(change, segment), change.rowCount)
     case (let earlier, .patch):
       let start = merged.count
       // The earlier row may lie in `merged` itself: it must not move while it is read.
@@ -124,7 +134,8 @@ package import ChangeModel
         merged.truncate(to: start)
         return false
       }
-      replace(index, earlier == .upsert ? .upsert : .patch, -1, start, merged.count - start)
+      unsafe replace(index, earlier == .upsert ? .upsert : .patch, nil, merged.count - start)
+      entries[index].mergedStart = start
     }
     return true
   }
@@ -150,11 +161,10 @@ package import ChangeModel
     return true
   }
 
-  private mutating func replace(_ index: Int, _ kind: ChangeKind, _ segment: Int32, _ start: Int, _ count: Int) {
+  private mutating func replace(_ index: Int, _ kind: ChangeKind, _ start: UnsafeRawPointer?, _ count: Int) {
     byteCount += count - entries[index].rowCount
     entries[index].kind = kind
-    entries[index].rowSegment = segment
-    entries[index].rowStart = start
+    unsafe entries[index].rowStart = start
     entries[index].rowCount = count
   }
 
@@ -179,16 +189,13 @@ package import ChangeModel
 
   // MARK: Reading
 
-  package func key(of entry: Entry) -> UnsafeRawBufferPointer {
-    unsafe UnsafeRawBufferPointer(
-      rebasing: segments[Int(entry.keySegment)].bytes.bytes[entry.keyStart..<(entry.keyStart + entry.keyCount)])
-  }
+  package func key(of entry: Entry) -> UnsafeRawBufferPointer { unsafe entry.key }
 
   /// The entry's row; for a delete the key columns as the source sent them. Valid until the batch changes.
   package func row(of entry: Entry) -> UnsafeRawBufferPointer {
-    let range = entry.rowStart..<(entry.rowStart + entry.rowCount)
-    if entry.rowSegment < 0 { return unsafe UnsafeRawBufferPointer(rebasing: merged.bytes[range]) }
-    return unsafe UnsafeRawBufferPointer(rebasing: segments[Int(entry.rowSegment)].bytes.bytes[range])
+    if let start = unsafe entry.rowStart { return unsafe UnsafeRawBufferPointer(start: start, count: entry.rowCount) }
+    let range = entry.mergedStart..<(entry.mergedStart + entry.rowCount)
+    return unsafe UnsafeRawBufferPointer(rebasing: merged.bytes[range])
   }
 
   /// Bytes of an entry's row, and how often it is written.
@@ -200,7 +207,7 @@ package import ChangeModel
       let slot = unsafe slotIndex(of: segment.key(of: change), hash: change.keyHash, table: change.table)
       let found = Int(slots[slot]) - 1
       if found < 0 { continue }
-      replace(found, change.kind, segmentIndex(segment), change.rowStart, change.rowCount)
+      unsafe replace(found, change.kind, rowStart(change, segment), change.rowCount)
     }
   }
 

@@ -199,17 +199,30 @@ package final class LaneWorker {
     batch.removeAll()
     var first = first
     for segment in segments {
-      for index in first..<segment.changes.count {
-        let change = segment.changes[index]
-        if context.keepsTransactions, !batch.isEmpty, batch.position.commitLSN != change.position.commitLSN,
-          !fits(transactionAt: change.position.commitLSN, segments, rowsMax)
-        {
-          return
-        }
-        if batch.changeCount >= bisection.limit || !batch.add(change, of: segment, rowsMax: rowsMax) { return }
+      if context.keepsTransactions {
+        if !fillWithWholes(segment, first, segments, rowsMax) { return }
+      } else {
+        let next = batch.add(segment, from: first, countMax: bisection.limit, rowsMax: rowsMax)
+        if next < segment.changes.count { return }
       }
       first = 0
     }
+  }
+
+  /// Takes the segment's changes in, but of a transaction none unless all have a place.
+  /// - Returns: whether it took all.
+  private func fillWithWholes(
+    _ segment: ChangeSegment, _ first: Int, _ segments: [ChangeSegment], _ rowsMax: Int
+  ) -> Bool {
+    for change in segment.changes[first...] {
+      if !batch.isEmpty, batch.position.commitLSN != change.position.commitLSN,
+        !fits(transactionAt: change.position.commitLSN, segments, rowsMax)
+      {
+        return false
+      }
+      if batch.changeCount >= bisection.limit || !batch.add(change, of: segment, rowsMax: rowsMax) { return false }
+    }
+    return true
   }
 
   /// Whether the whole transaction has a place in the batch; one that never fits is split, and counted.

@@ -65,6 +65,7 @@ final class ChunkReader {
     current = nil
     let fresh = try Connection(context.source, interrupt: context.interrupt)
     current = fresh
+    try fresh.widenReads()
     guard let snapshot = context.snapshot else { return fresh }
     try fresh.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     try fresh.query("SET TRANSACTION SNAPSHOT '\(snapshot)'")

@@ -47,6 +47,11 @@ extension Connection {
     }
   }
 
+  /// Lets one read of the socket bring up to 128 KiB, in place of libpq's 16 KiB at first.
+  ///
+  /// libpq has no setting for it. Its buffer grows with the largest message of the session, and stays.
+  package func widenReads() throws(Failure) { try query("SELECT pg_catalog.repeat('x', 131000)") }
+
   /// The next message if one is already complete in memory; reads the socket once if not.
   package func readCopy() throws(Failure) -> CopyRead {
     var buffer: UnsafeMutablePointer<CChar>? = nil

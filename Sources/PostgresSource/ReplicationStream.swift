@@ -9,7 +9,7 @@ internal import SQLMapping
 ///
 /// Runs on one thread, which never waits for a lane: when the lanes are full it leaves the socket unread and goes on
 /// reporting the position, so a slow sink cannot make the server drop us.
-package struct ReplicationStream: ~Copyable {
+@safe package struct ReplicationStream: ~Copyable {
   let connection: Connection
   let settings: StreamSettings
   let group: LaneGroup
@@ -19,7 +19,8 @@ package struct ReplicationStream: ~Copyable {
   private var routes: [UInt32: RelationRoute?] = [:]
   /// The relation of the last change, or 0, which no relation has.
   private var lastRelation: UInt32 = 0
-  private var lastRoute: RelationRoute?
+  // SAFETY: `routes` holds it; not counted, since it is asked at nearly every change.
+  private var lastRoute: Unmanaged<RelationRoute>?
   private let tables: [TableName: UInt32]
   private var row = ByteBuffer(capacity: 4096)
   private var key = ByteBuffer(capacity: 256)
@@ -61,6 +62,7 @@ package struct ReplicationStream: ~Copyable {
     let publication = settings.publication.split(separator: "\"", omittingEmptySubsequences: false).joined(
       separator: "\"\"")
     let names = "\"\(publication)\"".split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
+    try connection.widenReads()
     try connection.startCopy(
       "START_REPLICATION SLOT \"\(settings.slot)\" LOGICAL 0/0 (proto_version '1', publication_names '\(names)'\(binary))"
     )
@@ -203,20 +205,25 @@ package struct ReplicationStream: ~Copyable {
     let relation = unsafe payload.bigEndian(at: 1, as: UInt32.self)
     if relation != lastRelation {
       guard let known = routes[relation], let known else { return false }
-      (lastRelation, lastRoute) = (relation, known)
+      lastRelation = relation
+      unsafe lastRoute = .passUnretained(known)
     }
     row.removeAll(keeping: 1 << 20)
-    guard let route = lastRoute,
-      unsafe route.appendStraight(UnsafeRawBufferPointer(rebasing: payload[6...]), to: &row)
-    else { return false }
+    guard let route = unsafe lastRoute else { return false }
+    let tuple = unsafe UnsafeRawBufferPointer(rebasing: payload[6...])
+    let table = unsafe route._withUnsafeGuaranteedRef { route in
+      unsafe route.appendStraight(tuple, to: &row) ? route.plan.index : nil
+    }
+    guard let table else { return false }
     position.ordinal += 1
     progress.changes += 1
-    router.route(.upsert, table: route.plan.index, row: &row, at: position)
+    router.route(.upsert, table: table, row: &row, at: position)
     return true
   }
 
   private mutating func learn(_ relation: RelationMessage) throws(Failure) {
-    (lastRelation, lastRoute) = (0, nil)
+    lastRelation = 0
+    unsafe lastRoute = nil
     if let table = tables[relation.name] {
       routes[relation.id] = try RelationRoute(
         relation, router.plan(table), isOlder: position.commitLSN < settings.catalogLSN)
