@@ -25,17 +25,17 @@ extension Migration {
         .sink, "the state tables are of a newer Penstock (version \(done), this one knows \(last.version))",
         location: connection.settings.place, hint: "Run the newer version.")
     }
-    // The first two make the table that remembers the rest, so they run until that is there.
-    for migration in all where migration.version > done {
+    let pending = all.filter { $0.version > done }
+    if pending.isEmpty { return }
+    for migration in pending {
       // To make a schema "if not exists" takes the right to make one, also where it does.
       if migration.version == 1, try TargetTables.hasSchema("penstock", connection) { continue }
       try connection.query(migration.sql)
-      guard migration.version >= 2 else { continue }
-      for version in (migration.version == 2 ? 1 : migration.version)...migration.version {
-        try connection.query(
-          "INSERT INTO penstock.migration (version, name) VALUES ($1::int, $2) ON CONFLICT (version) DO NOTHING",
-          [String(version), all[version - 1].name])
-      }
     }
+    // Remembered at once, since each COMMIT may have far to go; what broke off before is run again.
+    let places = pending.indices.map { "($\(2 * $0 + 1)::int, $\(2 * $0 + 2))" }.joined(separator: ", ")
+    try connection.query(
+      "INSERT INTO penstock.migration (version, name) VALUES \(places) ON CONFLICT (version) DO NOTHING",
+      pending.flatMap { [String($0.version), $0.name] })
   }
 }

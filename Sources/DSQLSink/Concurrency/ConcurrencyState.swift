@@ -3,7 +3,7 @@ internal import Runtime
 /// How many transactions may be in flight at a time, and whose turn it is.
 ///
 /// The number is found by trying, as TCP finds its window: one more for each round of good commits, up to a half less for
-/// each round of bad ones, and down to what the target can work on at once when its answers take longer than they did.
+/// each round of bad ones, and down to what the target can work on at once when its answers take much longer than they did.
 ///
 /// Pure: time comes in, decisions come out.
 package struct ConcurrencyState: Sendable {
@@ -66,7 +66,7 @@ package struct ConcurrencyState: Sendable {
   /// Slow transactions in a row that count, if a round has not more: all writers meet one hiccup of the target at once.
   private static let slowRowLeast = 8
   /// A little below what the target can work on at once, nobody waits, and what is usual shows.
-  private static let undershoot = 0.8
+  private static let undershoot = 0.9
 
   private let limits: Limits
   private var queue: [(ticket: Ticket, since: Duration)] = []

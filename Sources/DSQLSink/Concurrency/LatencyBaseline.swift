@@ -9,7 +9,7 @@ struct LatencyBaseline: Sendable {
     /// Too few transactions of this size were seen.
     case unknown
     case usual
-    /// More than twice the usual time. The share is that of the usual time in it: by Little's law so many of those that
+    /// More than two and a half times the usual time. The share is that of the usual time in it: by Little's law so many of those that
     /// are in flight do not merely wait for the others.
     case slow(usualShare: Double)
   }
@@ -26,7 +26,7 @@ struct LatencyBaseline: Sendable {
   private static let smoothing = 16.0
   /// Differences below this many seconds come from the machine, not from a queue.
   private static let leastSeconds = 0.02
-  private static let slowFactor = 2.0
+  private static let slowFactor = 2.5
   /// A transaction counts as at most so many usual ones.
   private static let spikeFactor = 4.0
   private static let relaxation = 1.5
