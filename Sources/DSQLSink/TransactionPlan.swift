@@ -24,48 +24,56 @@ struct TransactionPlan {
     _ batch: borrowing FoldedBatch, _ indexes: [Int], _ plans: [TablePlan], _ catalog: StatementCatalog,
     _ mode: WriteMode
   ) {
-    var deletes: [UInt32: [Int]] = [:]
-    var upserts: [UInt32: [Int]] = [:]
-    var inserts: [UInt32: [Int]] = [:]
+    // By table.
+    var deletes: [[Int]] = Array(repeating: [], count: plans.count)
+    var upserts = deletes
+    var inserts = deletes
     var patches: [UInt32: [[Int]: [Int]]] = [:]
     for index in indexes {
       let entry = batch.entries[index]
+      let table = Int(entry.table)
       let isCopies = entry.kind == .add || entry.kind == .remove
       if mode == .copiesOnly && !isCopies || (mode == .rowsOnly || mode == .displacing) && isCopies { continue }
       switch entry.kind {
-      case .delete: deletes[entry.table, default: []].append(index)
+      case .delete: deletes[table].append(index)
       case .upsert:
-        if mode != .deletesOnly { upserts[entry.table, default: []].append(index) }
-        if mode == .replacing || mode == .deletesOnly { deletes[entry.table, default: []].append(index) }
-      case .patch where mode == .deletesOnly: deletes[entry.table, default: []].append(index)
+        if mode != .deletesOnly { upserts[table].append(index) }
+        if mode == .replacing || mode == .deletesOnly { deletes[table].append(index) }
+      case .patch where mode == .deletesOnly: deletes[table].append(index)
       case .patch where mode == .rowsOnly || mode == .displacing || mode == .copiesOnly: break
       case .patch:
-        let present = unsafe presentColumns(batch.row(of: entry), plans[Int(entry.table)].mapping.columns.count)
+        let present = unsafe presentColumns(batch.row(of: entry), plans[table].mapping.columns.count)
         patches[entry.table, default: [:]][present, default: []].append(index)
       case .add, .remove:
         if mode == .deletesOnly { break }
-        if entry.copies > 0 { inserts[entry.table, default: []].append(index) }
+        if entry.copies > 0 { inserts[table].append(index) }
         if entry.copies < 0 { bagRemovals.append(index) }
       }
     }
-    func add(_ role: PlannedStatement.Role, _ statement: (UInt32) -> Statement, _ groups: [UInt32: [Int]]) {
-      for (table, entries) in groups.sorted(by: { $0.key < $1.key }) {
+    func add(_ role: PlannedStatement.Role, _ statement: (UInt32) -> Statement, _ groups: [[Int]]) {
+      for (index, entries) in groups.enumerated() where !entries.isEmpty {
+        let table = UInt32(index)
         statements.append(PlannedStatement(role: role, table: table, statement: statement(table), entries: entries))
       }
     }
     add(.delete, catalog.delete, deletes)
     if mode == .displacing {
-      for (table, entries) in upserts.sorted(by: { $0.key < $1.key }) {
-        for statement in catalog.displacements(table) {
+      for (table, entries) in upserts.enumerated() where !entries.isEmpty {
+        for statement in catalog.displacements(UInt32(table)) {
           statements.append(
-            PlannedStatement(role: .displacement, table: table, statement: statement, entries: entries))
+            PlannedStatement(role: .displacement, table: UInt32(table), statement: statement, entries: entries))
         }
       }
     }
     add(.upsert, catalog.upsert, upserts)
     add(.bagInsert, catalog.upsert, inserts)
     for (table, masks) in patches.sorted(by: { $0.key < $1.key }) {
-      if mode == .guarded { add(.presenceGuard, catalog.presenceGuard, [table: masks.values.flatMap(\.self)]) }
+      if mode == .guarded {
+        statements.append(
+          PlannedStatement(
+            role: .presenceGuard, table: table, statement: catalog.presenceGuard(table),
+            entries: masks.values.flatMap(\.self)))
+      }
       for (present, entries) in masks {
         if let statement = catalog.patch(table, present: present) {
           statements.append(

@@ -41,13 +41,7 @@ package final class LoadCoordinator: Sendable {
   /// - Throws: the first failure; other workers have stopped then, and what they committed stays.
   package func executeFullLoad(workers: Int) async throws(Failure) {
     await withTaskGroup(of: Void.self) { group in
-      for number in 0..<workers {
-        let executor = ThreadExecutor(name: "load-\(number)")
-        group.addTask(executorPreference: executor) {
-          defer { executor.shutdown() }
-          self.work()
-        }
-      }
+      for number in 0..<workers { group.addThread(named: "load-\(number)") { self.work() } }
     }
     if let failure = failure.withLock({ $0 }) { throw failure }
   }

@@ -8,7 +8,10 @@ extension Extensions {
   /// The whole of a program's `main.swift` after its registrations: it handles SIGTERM and SIGINT, writes to standard
   /// output and standard error, and removes libpq's variables (`PG…`) from the environment.
   public func main() async -> Never {
-    exit(await run(Array(CommandLine.arguments.dropFirst())))
+    let code = await run(Array(CommandLine.arguments.dropFirst()))
+    fflush(nil)
+    // Not `exit`: OpenSSL would free its locks there, and a thread of ours that ends just now needs them to leave.
+    _exit(code)
   }
 
   /// The same with other arguments, such as `["run", "shop.yaml"]`, to go on afterwards.

@@ -96,17 +96,12 @@ extension Stage {
   ) async {
     let group = context.group
     await withTaskGroup(of: Void.self) { tasks in
-      func addThread(_ name: String, _ work: @escaping @Sendable () -> Void) {
-        let executor = ThreadExecutor(name: name)
-        tasks.addTask(executorPreference: executor) {
-          defer { executor.shutdown() }
-          work()
-        }
+      for lane in 0..<count {
+        tasks.addThread(named: "lane-\(lane)") { LaneWorker(lane: lane, context: context).run() }
       }
-      for lane in 0..<count { addThread("lane-\(lane)") { LaneWorker(lane: lane, context: context).run() } }
-      addThread("ownership") { watch.run() }
+      tasks.addThread(named: "ownership") { watch.run() }
       if let atEnd {
-        addThread("source end") {
+        tasks.addThread(named: "source end") {
           group.endSignal.wait(for: nil)
           atEnd()
         }

@@ -47,10 +47,11 @@ extension Connection {
     }
   }
 
-  /// Lets one read of the socket bring up to 128 KiB, in place of libpq's 16 KiB at first.
+  /// Lets one read of the socket bring up to 64 KiB, in place of libpq's 16 KiB at first.
   ///
-  /// libpq has no setting for it. Its buffer grows with the largest message of the session, and stays.
-  package func widenReads() throws(Failure) { try query("SELECT pg_catalog.repeat('x', 131000)") }
+  /// libpq has no setting for it. Its buffer doubles until the largest message of the session has room in it and a read of
+  /// 8 KiB besides, and stays so.
+  package func widenReads() throws(Failure) { try query("SELECT pg_catalog.repeat('x', 50000)") }
 
   /// The next message if one is already complete in memory; reads the socket once if not.
   package func readCopy() throws(Failure) -> CopyRead {

@@ -63,6 +63,17 @@ package final class ThreadExecutor: TaskExecutor {
   }
 }
 
+extension TaskGroup {
+  /// Adds a task that has a thread of its own, where blocking calls are allowed.
+  package mutating func addThread(named name: String, _ work: @escaping @Sendable () async -> ChildTaskResult) {
+    let executor = ThreadExecutor(name: name)
+    addTask(executorPreference: executor) {
+      defer { executor.shutdown() }
+      return await work()
+    }
+  }
+}
+
 /// What a new thread is told: the executor that it serves, kept alive by it.
 private final class ThreadStart {
   let executor: ThreadExecutor

@@ -61,11 +61,7 @@ package final class Verification: Sendable {
     }
     await withTaskGroup(of: Void.self) { group in
       for number in 0..<min(workers, ranges.count) {
-        let executor = ThreadExecutor(name: "verify-\(number)")
-        group.addTask(executorPreference: executor) {
-          defer { executor.shutdown() }
-          self.work(tables)
-        }
+        group.addThread(named: "verify-\(number)") { self.work(tables) }
       }
     }
     if let failure = state.withLock({ $0.failure }) { throw failure }

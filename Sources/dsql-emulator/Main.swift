@@ -39,6 +39,9 @@ struct Main {
     var received: Int32 = 0
     unsafe sigwait(&stops, &received)
     emulator.stop()
+    fflush(nil)
+    // No return: OpenSSL would free its locks on the way out, which the threads of sessions need as they end.
+    _exit(0)
   }
 
   private static func environment() -> [String: String] {
@@ -55,6 +58,6 @@ struct Main {
   private static func fail(_ message: String) -> Never {
     let line = Array("dsql-emulator: \(message)\n".utf8)
     _ = unsafe write(STDERR_FILENO, line, line.count)
-    exit(2)
+    _exit(2)
   }
 }

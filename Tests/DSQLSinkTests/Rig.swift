@@ -176,11 +176,7 @@ final class Rig {
     let group = group
     await withTaskGroup(of: Void.self) { tasks in
       for lane in workers.indices {
-        let executor = ThreadExecutor(name: "lane-\(lane)")
-        tasks.addTask(executorPreference: executor) {
-          defer { executor.shutdown() }
-          workers[lane].run()
-        }
+        tasks.addThread(named: "lane-\(lane)") { workers[lane].run() }
       }
       try? await eventually(timeout: .seconds(100), "the lanes to finish") { group.isDrained || group.failure != nil }
       group.stop()

@@ -54,13 +54,7 @@ private final class CountingProvider: AuthenticationProvider {
     _ count: Int, _ work: @escaping @Sendable () -> Value
   ) async -> [Value] {
     await withTaskGroup(of: Value.self) { tasks in
-      for _ in 0..<count {
-        let executor = ThreadExecutor(name: "login test")
-        tasks.addTask(executorPreference: executor) {
-          defer { executor.shutdown() }
-          return work()
-        }
-      }
+      for _ in 0..<count { tasks.addThread(named: "login test", work) }
       return await tasks.reduce(into: []) { $0.append($1) }
     }
   }

@@ -39,6 +39,14 @@ import Testing
     #expect(imports == ["@_exported public import PenstockExtensions"])
   }
 
+  /// OpenSSL frees its locks in `exit`, while a thread that ends at that moment uses them: the process then dies of
+  /// SIGSEGV in place of ending with its code.
+  @Test("a program ends by _exit") func exits() throws {
+    let calls = Self.places(of: /(?:^|[^\w.])exit\(/, in: try SourceTree.swiftFiles(in: ["Sources"]))
+
+    #expect(calls.filter { !$0.contains("//") && !$0.contains("`exit`") } == [])
+  }
+
   @Test("an unchecked Sendable type says why it holds") func unchecked() throws {
     var problems: [String] = []
     for file in try SourceTree.swiftFiles() where !file.path.hasPrefix("Tests/TidyTests/") {

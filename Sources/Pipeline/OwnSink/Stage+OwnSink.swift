@@ -67,17 +67,13 @@ extension Stage {
     defer { run.attach(nil) }
     let (settings, log, counter) = (settings, log, run.monitor.apply)
     await withTaskGroup(of: Void.self) { tasks in
-      let worker = ThreadExecutor(name: "lane-0")
-      tasks.addTask(executorPreference: worker) {
-        defer { worker.shutdown() }
+      tasks.addThread(named: "lane-0") {
         var lane = OwnSinkWorker(
           sink, durable: durable, group: group, plans: plans, stream: progress,
           flushInterval: settings.sink.flushInterval, log: log, count: { counter.count(changes: $0, rows: $0) })
         await lane.run()
       }
-      let ender = ThreadExecutor(name: "sink end")
-      tasks.addTask(executorPreference: ender) {
-        defer { ender.shutdown() }
+      tasks.addThread(named: "sink end") {
         group.endSignal.wait(for: nil)
         group.lanesEnded.wait(for: drainLimit)
         sink.stop()
