@@ -42,14 +42,11 @@ struct ChunkCopier {
         messages = 0
         buffer.removeAll()
       }
-      let sent: Result<Void, Failure> = unsafe message.bytes.withUnsafeBytes { row in
-        Result { () throws(Failure) in
-          if row.count <= Self.bufferBytes { return unsafe buffer.append(row) }
-          try unsafe sink.sendCopy(row)
-          context.progress.add(rows: 0, bytes: row.count, to: chunk.table)
-        }
+      try unsafe message.bytes.withUnsafeBytes { (row) throws(Failure) in
+        if row.count <= Self.bufferBytes { return unsafe buffer.append(row) }
+        try unsafe sink.sendCopy(row)
+        context.progress.add(rows: 0, bytes: row.count, to: chunk.table)
       }
-      try sent.get()
     }
     try unsafe sink.sendCopy(buffer.bytes)
     let rows = try sink.endCopy()

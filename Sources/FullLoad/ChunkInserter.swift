@@ -213,7 +213,7 @@ final class ChunkInserter {
     if let letter = batch.letter {
       try flight.send(LetterChanges(parked: letter), pipeline: context.identity.pipeline)
     }
-    if batch.parameters.rowCount > 0 {
+    if !batch.isEmpty {
       let arrays = unsafe batch.parameters.finish(columns: statement.parameters.count)
       try unsafe flight.send(.statement(0), statement, arrays)
     }

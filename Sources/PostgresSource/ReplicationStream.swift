@@ -141,10 +141,7 @@ internal import SQLMapping
   // MARK: Messages
 
   private mutating func handle(_ message: borrowing CopyMessage) throws(Failure) {
-    let result: Result<Void, Failure> = unsafe message.bytes.withUnsafeBytes { bytes in
-      Result { () throws(Failure) in try unsafe handle(bytes) }
-    }
-    try result.get()
+    try unsafe message.bytes.withUnsafeBytes { (bytes) throws(Failure) in try unsafe handle(bytes) }
   }
 
   private mutating func handle(_ bytes: UnsafeRawBufferPointer) throws(Failure) {

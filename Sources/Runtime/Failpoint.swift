@@ -68,7 +68,8 @@ package enum Failpoint: String, CaseIterable, Sendable {
         guard let value = unsafe getenv(variable) else { return nil }
         let parts = unsafe String(cString: value).split(separator: ":")
         guard let name = parts.first, let point = Failpoint(rawValue: String(name)) else {
-          fatalError("\(variable) names no failpoint")
+          Log(level: .error).error("\(variable) names no failpoint")
+          _exit(2)
         }
         self.point = point
         self.signal = signal

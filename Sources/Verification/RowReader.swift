@@ -58,13 +58,11 @@ final class RowReader {
     let connection = try connection(side)
     var rows = BinaryCopyRows()
     while let message = try connection.nextCopyRow() {
-      let step: Result<Bool, Failure> = unsafe message.bytes.withUnsafeBytes { bytes in
-        Result { () throws(Failure) in
-          guard let row = try unsafe rows.row(in: bytes, columns: table.columns.count) else { return true }
-          return try unsafe take(row)
-        }
+      let goesOn = try unsafe message.bytes.withUnsafeBytes { (bytes) throws(Failure) in
+        guard let row = try unsafe rows.row(in: bytes, columns: table.columns.count) else { return true }
+        return try unsafe take(row)
       }
-      if try !step.get() { return false }
+      if !goesOn { return false }
     }
     return true
   }

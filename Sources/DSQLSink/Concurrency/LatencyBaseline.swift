@@ -9,8 +9,8 @@ struct LatencyBaseline: Sendable {
     /// Too few transactions of this size were seen.
     case unknown
     case usual
-    /// More than two and a half times the usual time. The share is that of the usual time in it: by Little's law so many of those that
-    /// are in flight do not merely wait for the others.
+    /// More than two and a half times the usual time. The share is that of the usual time in it: by Little's law so many of
+    /// those that are in flight do not merely wait for the others.
     case slow(usualShare: Double)
   }
 
