@@ -45,6 +45,7 @@ let package = Package(
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CPgQuery", providers: [.apt(["libpg-query-dev"])]),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .target(name: "CPenstockShims"),
 
     // Pure rooms: no Foundation, no C. The first is what programs of others see.
@@ -55,6 +56,7 @@ let package = Package(
 
     // Rooms that touch the outside, each one C library at most, but for the signing and fetching of one service.
     room("Runtime", ["CPenstockShims", "ChangeModel"]),
+    room("Transforms", ["CSQLite", "COpenSSL", "Apply", "SQLMapping", "ChangeModel"]),
     room("Settings", ["CLibYAML", "Runtime", "PenstockExtensions", "ChangeModel"]),
     room("Postgres", ["CLibPQ", "CPenstockShims", "Runtime", "PenstockExtensions", "ChangeModel"]),
     room("AWS", ["COpenSSL", "CCurl", "CPenstockShims", "Runtime", "PenstockExtensions", "ChangeModel"]),
@@ -119,6 +121,7 @@ let package = Package(
     tests("TidyTests", []),
     tests("ChangeModelTests", ["ChangeModel"]),
     tests("ApplyTests", ["ChangeTestKit", "Apply", "SQLMapping", "ChangeModel"]),
+    tests("TransformsTests", ["Transforms", "Apply", "SQLMapping", "ChangeModel"]),
     tests("LanesTests", ["ChangeTestKit", "Lanes", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
     tests("RuntimeTests", ["Runtime"]),
     tests("PostgresTests", ["Postgres", "Runtime", "PenstockExtensions", "ChangeModel"]),

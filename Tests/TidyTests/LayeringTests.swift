@@ -8,8 +8,9 @@ import Testing
   static let foundationRooms: Set<String> = ["AWS", "Settings", "Operations", "Commands", "dsql-emulator"]
   /// The only rooms that may use each C library.
   static let libraryRooms: [String: Set<String>] = [
-    "CLibPQ": ["Postgres", "DSQLEmulator"], "CLibYAML": ["Settings"], "COpenSSL": ["AWS", "DSQLEmulator"],
-    "CCurl": ["AWS"], "CPgQuery": ["DSQLEmulator"],
+    "CLibPQ": ["Postgres", "DSQLEmulator"], "CLibYAML": ["Settings"],
+    "COpenSSL": ["AWS", "DSQLEmulator", "Transforms"],
+    "CCurl": ["AWS"], "CPgQuery": ["DSQLEmulator"], "CSQLite": ["Transforms"],
   ]
   /// Modules of the toolchain that every room but the pure ones may import.
   static let systemModules: Set<String> = ["Glibc", "Synchronization", "Dispatch"]
