@@ -57,11 +57,12 @@ let package = Package(
     // Rooms that touch the outside, each one C library at most, but for the signing and fetching of one service.
     room("Runtime", ["CPenstockShims", "ChangeModel"]),
     room("Transforms", ["CSQLite", "COpenSSL", "Apply", "SQLMapping", "ChangeModel"]),
-    room("Settings", ["CLibYAML", "Runtime", "PenstockExtensions", "ChangeModel"]),
+    room("Settings", ["CLibYAML", "Runtime", "SQLMapping", "PenstockExtensions", "ChangeModel"]),
     room("Postgres", ["CLibPQ", "CPenstockShims", "Runtime", "PenstockExtensions", "ChangeModel"]),
     room("AWS", ["COpenSSL", "CCurl", "CPenstockShims", "Runtime", "PenstockExtensions", "ChangeModel"]),
     room("Lanes", ["Runtime", "Apply", "SQLMapping", "ChangeModel"]),
     room("PostgresSource", ["Lanes", "Postgres", "Runtime", "SQLMapping", "ChangeModel", "Apply"]),
+    room("DynamoDBSource", ["Lanes", "AWS", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
     .target(
       name: "Migrations", path: "migrations",
       resources: [
@@ -129,6 +130,9 @@ let package = Package(
       "PostgresSourceTests",
       ["ChangeTestKit", "Pipeline", "PostgresSource", "Postgres", "Apply", "SQLMapping", "ChangeModel"]),
     tests(
+      "DynamoDBSourceTests",
+      ["ChangeTestKit", "DynamoDBSource", "AWS", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
+    tests(
       "DSQLSinkTests",
       [
         "ChangeTestKit", "FullLoad", "DSQLSink", "Migrations", "DSQLEmulator", "AWS", "Lanes", "Postgres", "Runtime",
@@ -142,7 +146,9 @@ let package = Package(
     tests("SQLMappingTests", ["SQLMapping", "PostgresSource", "Postgres", "DSQLEmulator", "AWS", "ChangeModel"]),
     tests("CatalogTests", ["PostgresSource", "Postgres", "SQLMapping", "ChangeModel"]),
     tests("PenstockCLITests", ["CommandLineArguments"], exclude: ["help.txt"]),
-    tests("SettingsTests", ["Settings", "Runtime", "PenstockExtensions", "ChangeModel"], exclude: ["Scenarios"]),
+    tests(
+      "SettingsTests", ["Settings", "Runtime", "SQLMapping", "PenstockExtensions", "ChangeModel"],
+      exclude: ["Scenarios"]),
     tests("AWSTests", ["AWS", "Runtime", "ChangeModel"]),
     tests(
       "PipelineTests",

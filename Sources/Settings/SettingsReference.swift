@@ -21,7 +21,7 @@ extension SectionDescription {
     var text = "| Setting | Value | Default | Meaning |\n|---|---|---|---|\n"
     var inner = ""
     for setting in settings {
-      if case .section = setting.type {
+      if setting.type.hasTable {
         inner +=
           "\n### `\(path).\(setting.key)`\n\n\(setting.summary)"
           + Self.body(of: setting, path: "\(path).\(setting.key)")
@@ -79,6 +79,16 @@ extension SectionDescription {
     quotes. `tables: [public.*, "billing.invoice_*"]`.
 
     """#
+}
+
+extension SettingType {
+  /// Whether it has settings of its own, which need a table.
+  fileprivate var hasTable: Bool {
+    switch self {
+    case .section, .list(.section, _): true
+    default: false
+    }
+  }
 }
 
 extension SettingDescription.Presence {
