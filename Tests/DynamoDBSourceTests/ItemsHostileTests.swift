@@ -72,7 +72,7 @@ import Testing
     let mapping = try mapping()
     let marks = Array("{}[]\",:\\u0019eE.+-SNBML \u{0}\u{7f}tfn".utf8) + [0x80, 0xFF, 0xC3]
     var refused = 0
-    for _ in 0..<600 {
+    for _ in 0..<250 {
       var bytes = Array((Bool.random(using: &random) ? Self.scan : Self.records).utf8)
       for _ in 0..<Int.random(in: 1...3, using: &random) {
         let place = Int.random(in: 0..<bytes.count, using: &random)
@@ -87,6 +87,6 @@ import Testing
       }
       if (try? readAll(bytes, mapping)) == nil { refused += 1 }
     }
-    #expect(refused > 100 && refused < 600, "seed \(seed)")
+    #expect(refused > 40 && refused < 250, "seed \(seed)")
   }
 }
