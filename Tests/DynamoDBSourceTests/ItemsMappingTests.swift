@@ -117,6 +117,17 @@ import Testing
   }
 
   @Test(
+    "what jsonb can't hold is refused under its attribute's name, wherever it goes",
+    arguments: [ItemLayout(infers: false), ItemLayout(infers: false, documentColumn: "doc", overflowColumn: nil)])
+  func unfitMember(layout: ItemLayout) throws {
+    let item = #"{"pk":{"S":"k"},"x":{"M":{"y":{"L":[{"S":"\u0000"}]}}},"z":{"S":""}}"#
+
+    let failure = #expect(throws: ItemFailure.self) { try row(of: item, try mapping(layout)) }
+    #expect(failure?.attribute == "x")
+    #expect(failure?.key == "pk=k")
+  }
+
+  @Test(
     "an item without a part of its key is refused",
     arguments: [#"{"pk":{"S":"k"}}"#, #"{"pk":{"S":"k"},"sk":{"NULL":true}}"#])
   func keyless(item: String) throws {

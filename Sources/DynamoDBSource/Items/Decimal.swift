@@ -104,8 +104,11 @@ struct Decimal {
     return Int64(clamping: isNegative ? -value : value)
   }
 
-  /// Appends the digits that stand below 10^power: so many, among them zeros in front.
-  func appendFraction(below power: Int, digits: Int, from cursor: JSONCursor, to out: inout TextBuffer) {
+  /// Whether it has digits below 10^power.
+  func hasFraction(below power: Int) -> Bool { count > 0 && magnitude - count + 1 < power }
+
+  /// Appends the digits below 10^power, zeros in front of them included, down to the last that is not 0.
+  func appendFraction(below power: Int, from cursor: JSONCursor, to out: inout TextBuffer) {
     var place = first
     for index in 0..<count {
       let exponent = magnitude - index

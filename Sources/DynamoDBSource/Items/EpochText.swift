@@ -8,12 +8,10 @@ func appendTime(
   _ number: Decimal, per power: Int, from cursor: JSONCursor, at offset: Int, to out: inout TextBuffer
 ) throws(JSONFault) {
   var seconds = number.scaled(by: -power, in: cursor)
-  // Digits of the fraction, down to the last that is not 0.
-  let scale = max(0, number.count - 1 - number.magnitude + power)
   var fraction: [UInt8] = []
-  if scale > 0 {
+  if number.hasFraction(below: power) {
     var text = TextBuffer()
-    number.appendFraction(below: power, digits: scale, from: cursor, to: &text)
+    number.appendFraction(below: power, from: cursor, to: &text)
     fraction = unsafe Array(text.bytes)
     if number.isNegative {
       fraction = complement(fraction)

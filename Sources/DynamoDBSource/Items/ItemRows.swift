@@ -96,28 +96,22 @@ package struct ItemRows: ~Copyable {
     for number in found.indices { found[number] = nil }
     document.removeAll(keeping: 1 << 20)
     overflow.removeAll(keeping: 1 << 20)
-    let collects = !isKeyOnly && hasOverflow
-    if !isKeyOnly, hasDocument {
-      var whole = cursor
-      try whole.appendMembers(to: &document)
-    }
     var more = try cursor.enterObject()
     while more {
       let text = try cursor.name()
       current = .name(text)
-      if let number = try attribute(text, cursor) {
-        let start = cursor.at
-        found[number] = try cursor.attribute()
-        if collects, !isWhole[number] { try collect(text, start, cursor) }
-      } else if collects {
-        try collect(text, cursor.at, cursor)
-        try cursor.skipValue()
-      } else {
-        try cursor.skipValue()
+      let start = cursor.at
+      let number = try attribute(text, cursor)
+      if let number { found[number] = try cursor.attribute() } else { try cursor.skipValue() }
+      if !isKeyOnly {
+        if hasDocument { try Self.collect(text, start, cursor, to: &document) }
+        let isCovered = number.map { isWhole[$0] } ?? false
+        if hasOverflow, !isCovered { try Self.collect(text, start, cursor, to: &overflow) }
       }
       more = try cursor.nextMember()
     }
     current = nil
+    if document.count > 0 { document.append(byte: UInt8(ascii: "}")) }
     if overflow.count > 0 { overflow.append(byte: UInt8(ascii: "}")) }
   }
 
@@ -129,13 +123,16 @@ package struct ItemRows: ~Copyable {
     return unsafe index.number(of: name.bytes)
   }
 
-  private mutating func collect(_ text: JSONText, _ start: Int, _ cursor: JSONCursor) throws(JSONFault) {
-    overflow.append(byte: overflow.count == 0 ? UInt8(ascii: "{") : UInt8(ascii: ","))
-    try cursor.appendQuoted(text, to: &overflow)
-    overflow.append(byte: UInt8(ascii: ":"))
+  /// Appends a member, the value at `start`, to an object that is still open.
+  private static func collect(
+    _ text: JSONText, _ start: Int, _ cursor: JSONCursor, to object: inout TextBuffer
+  ) throws(JSONFault) {
+    object.append(byte: object.count == 0 ? UInt8(ascii: "{") : UInt8(ascii: ","))
+    try cursor.appendQuoted(text, to: &object)
+    object.append(byte: UInt8(ascii: ":"))
     var value = cursor
     value.at = start
-    try value.appendJSON(to: &overflow)
+    try value.appendJSON(to: &object)
   }
 
   // MARK: Writing
