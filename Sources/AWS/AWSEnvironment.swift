@@ -19,9 +19,13 @@ package struct AWSEnvironment: Sendable {
   /// Where a service is: `AWS_ENDPOINT_URL_STS` and the like, `AWS_ENDPOINT_URL`, or its address in the region.
   /// - Parameter service: as it stands in the variable's name.
   func endpoint(of service: String, default host: String, region: String) throws(Failure) -> ServiceEndpoint {
-    let domain = region.hasPrefix("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
-    let usual = ServiceEndpoint(scheme: "https", host: "\(host).\(region).\(domain)")
-    if isTrue("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") { return usual }
+    try configuredEndpoint(of: service)
+      ?? ServiceEndpoint(scheme: "https", host: "\(host).\(region).\(AWSPartition(region: region).domain)")
+  }
+
+  /// `nil` where no variable leads the service's calls anywhere.
+  func configuredEndpoint(of service: String) throws(Failure) -> ServiceEndpoint? {
+    if isTrue("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") { return nil }
     for name in ["AWS_ENDPOINT_URL_\(service)", "AWS_ENDPOINT_URL"] {
       guard let url = self[name] else { continue }
       guard let endpoint = ServiceEndpoint(url: url) else {
@@ -31,7 +35,7 @@ package struct AWSEnvironment: Sendable {
       }
       return endpoint
     }
-    return usual
+    return nil
   }
 
   /// Whether calls of this service go somewhere that was chosen by hand.

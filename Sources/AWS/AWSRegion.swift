@@ -1,19 +1,24 @@
 package import ChangeModel
 import Synchronization
 
-/// The region of a cluster: looked for once, when it is first needed.
+/// The region of a cluster or of tables: looked for once, when it is first needed.
 ///
 /// In this order: the configuration, the label before `.on.aws` in the endpoint's name, `AWS_REGION`,
 /// `AWS_DEFAULT_REGION`, the profile, the metadata of the EC2 instance.
 package final class AWSRegion: Sendable {
   private let configured: String?
   private let host: String
+  private let side: Failure.Kind
   private let environment: AWSEnvironment
   private let found = Mutex<String?>(nil)
 
-  package init(configured: String?, host: String, environment: AWSEnvironment) {
+  /// - Parameters:
+  ///   - host: the endpoint; may be empty.
+  ///   - side: `.source` or `.sink`: whose region it is, for messages.
+  package init(configured: String?, host: String, side: Failure.Kind = .sink, environment: AWSEnvironment) {
     self.configured = configured
     self.host = host
+    self.side = side
     self.environment = environment
   }
 
@@ -35,7 +40,7 @@ package final class AWSRegion: Sendable {
     if let region = try InstanceMetadata(environment).region() { return region }
     throw Failure(
       .configuration, "the AWS region is not known", location: host,
-      hint: "Set sink.region, or AWS_REGION, or region in the AWS profile; the endpoint's name does not say it.")
+      hint: "Set \(side).region, or AWS_REGION, or region in the AWS profile; the endpoint's name does not say it.")
   }
 
   /// The region in `<id>.dsql.<region>.on.aws`, in which `dsql` may have a suffix.

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// A small HTTP server on 127.0.0.1 that answers as a test says, and remembers what it was asked.
+/// A small HTTP server on 127.0.0.1 that answers as a test says, and remembers what it was asked. It keeps connections.
 package final class HTTPServer: Sendable {
   package struct Request: Hashable, Sendable {
     package var method: String
@@ -24,12 +24,16 @@ package final class HTTPServer: Sendable {
 
   package struct Answer: Hashable, Sendable {
     package var status: Int
+    package var headers: [String: String]
     package var body: String
     /// The answer never comes; the connection stays open until the client leaves.
     package var isSilence = false
+    /// The connection ends in place of an answer.
+    package var isCut = false
 
-    package init(_ status: Int = 200, _ body: String = "") {
+    package init(_ status: Int = 200, _ body: String = "", headers: [String: String] = [:]) {
       self.status = status
+      self.headers = headers
       self.body = body
     }
 
@@ -38,15 +42,25 @@ package final class HTTPServer: Sendable {
       answer.isSilence = true
       return answer
     }
+
+    package static var cut: Answer {
+      var answer = Answer()
+      answer.isCut = true
+      return answer
+    }
   }
 
+  /// Called on the connection's thread, which may block.
   package typealias Handler = @Sendable (Request) -> Answer
 
   package let port: Int
   private let listener: Int32
   private let received = Received()
 
-  private final class Received: Sendable { let requests = Mutex<[Request]>([]) }
+  private final class Received: Sendable {
+    let requests = Mutex<[Request]>([])
+    let connections = Atomic(0)
+  }
 
   /// Listens until it is let go.
   package init(_ handler: @escaping Handler) throws {
@@ -75,6 +89,7 @@ package final class HTTPServer: Sendable {
           close(descriptor)
           return
         }
+        received.connections.add(1, ordering: .relaxed)
         Thread.detachNewThread {
           HTTPServer.serve(client) { request in
             received.requests.withLock { $0.append(request) }
@@ -92,42 +107,57 @@ package final class HTTPServer: Sendable {
   /// In the order they came.
   package var requests: [Request] { received.requests.withLock { $0 } }
 
+  /// How many were opened so far.
+  package var connections: Int { received.connections.load(ordering: .relaxed) }
+
+  /// One request after the other, until the client leaves.
   private static func serve(_ client: Int32, _ handler: Handler) {
     defer { close(client) }
-    guard let request = read(client) else { return }
-    let answer = handler(request)
-    guard !answer.isSilence else {
-      var byte: UInt8 = 0
-      while recv(client, &byte, 1, 0) > 0 {}
-      return
-    }
-    let text =
-      "HTTP/1.1 \(answer.status) Answer\r\nContent-Length: \(answer.body.utf8.count)\r\nConnection: close\r\n\r\n"
-      + answer.body
-    var rest = Array(text.utf8)[...]
-    while !rest.isEmpty {
-      let sent = rest.withUnsafeBytes { send(client, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-      guard sent > 0 else { return }
-      rest = rest.dropFirst(sent)
+    var bytes: [UInt8] = []
+    while let request = read(client, &bytes) {
+      let answer = handler(request)
+      if answer.isCut { return }
+      if answer.isSilence {
+        var byte: UInt8 = 0
+        while recv(client, &byte, 1, 0) > 0 {}
+        return
+      }
+      var head = "HTTP/1.1 \(answer.status) Answer\r\nContent-Length: \(answer.body.utf8.count)\r\n"
+      for (name, value) in answer.headers.sorted(by: { $0.key < $1.key }) { head += "\(name): \(value)\r\n" }
+      guard send(Array((head + "\r\n" + answer.body).utf8), to: client) else { return }
     }
   }
 
-  private static func read(_ client: Int32) -> Request? {
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 4096)
+  private static func send(_ bytes: [UInt8], to client: Int32) -> Bool {
+    var sent = 0
+    while sent < bytes.count {
+      let count = bytes.withUnsafeBytes { bytes in
+        Glibc.send(client, bytes.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+      }
+      guard count > 0 else { return false }
+      sent += count
+    }
+    return true
+  }
+
+  /// - Parameter bytes: received and not used yet.
+  private static func read(_ client: Int32, _ bytes: inout [UInt8]) -> Request? {
+    var buffer = [UInt8](repeating: 0, count: 16384)
     while true {
-      if let request = parse(bytes) { return request }
+      if let (request, length) = parse(bytes) {
+        bytes.removeFirst(length)
+        return request
+      }
       let count = recv(client, &buffer, buffer.count, 0)
       guard count > 0 else { return nil }
       bytes += buffer[..<count]
     }
   }
 
-  /// `nil` until the request is complete.
-  private static func parse(_ bytes: [UInt8]) -> Request? {
-    let text = String(decoding: bytes, as: UTF8.self)
-    guard let end = text.range(of: "\r\n\r\n") else { return nil }
-    let lines = text[..<end.lowerBound].components(separatedBy: "\r\n")
+  /// The request and its length; `nil` until it is complete.
+  private static func parse(_ bytes: [UInt8]) -> (Request, length: Int)? {
+    guard let end = Data(bytes).range(of: Data("\r\n\r\n".utf8)) else { return nil }
+    let lines = String(decoding: bytes[..<end.lowerBound], as: UTF8.self).components(separatedBy: "\r\n")
     let words = lines[0].split(separator: " ").map(String.init)
     guard words.count == 3 else { return nil }
     var headers: [String: String] = [:]
@@ -135,8 +165,9 @@ package final class HTTPServer: Sendable {
       let sides = line.split(separator: ":", maxSplits: 1)
       headers[sides[0].lowercased()] = sides.count == 2 ? sides[1].trimmingCharacters(in: .whitespaces) : ""
     }
-    let body = text[end.upperBound...]
-    guard body.utf8.count >= Int(headers["content-length"] ?? "0") ?? 0 else { return nil }
-    return Request(method: words[0], path: words[1], headers: headers, body: String(body))
+    let length = end.upperBound + (Int(headers["content-length"] ?? "0") ?? 0)
+    guard bytes.count >= length else { return nil }
+    let body = String(decoding: bytes[end.upperBound..<length], as: UTF8.self)
+    return (Request(method: words[0], path: words[1], headers: headers, body: body), length)
   }
 }

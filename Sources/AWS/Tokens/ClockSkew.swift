@@ -9,6 +9,8 @@ struct ClockSkew: Hashable, Sendable {
   /// Less is no reason for anything.
   static let toleratedSeconds: Int64 = 60
 
+  init(seconds: Int64) { self.seconds = seconds }
+
   /// `nil` when the text says nothing about AWS's time.
   init?(refusal text: String, now: UnixTime) {
     guard text.contains("Signature expired") || text.contains("Signature not yet current") else { return nil }

@@ -6,9 +6,7 @@ package struct DSQLLogin: Sendable {
   package let host: String
   package let user: String
   package let tokens: TokenSource
-  private let region: AWSRegion
-  private let credentials: CachedCredentials
-  private let environment: AWSEnvironment
+  private let login: AWSLogin
 
   /// Looks nothing up yet.
   /// - Parameters:
@@ -21,33 +19,22 @@ package struct DSQLLogin: Sendable {
   ) {
     self.host = host
     self.user = user
-    let environment = AWSEnvironment(environment)
-    let place = AWSRegion(configured: region, host: host, environment: environment)
-    let chain = CredentialsChain(environment, region: place)
-    let provider: any CredentialsProvider =
-      if let role { AssumedRole(role, by: chain, region: place, environment: environment) } else { chain }
-    self.environment = environment
-    self.region = place
-    credentials = CachedCredentials(provider, log: log)
+    login = AWSLogin(.sink, region: region, host: host, role: role, environment: environment, log: log)
     tokens = TokenSource(
-      host: host, user: user, lifetimeSeconds: lifetimeSeconds, region: place, credentials: credentials, log: log)
+      host: host, user: user, lifetimeSeconds: lifetimeSeconds, region: login.region, credentials: login.credentials,
+      log: log)
   }
 
   package var action: DSQLToken.Action { DSQLToken.Action(user: user) }
 
-  package func regionName() throws(Failure) -> String { try region.name() }
+  package func regionName() throws(Failure) -> String { try login.regionName() }
 
   /// Where the credentials come from, for messages.
-  package func origin(now: UnixTime = .now) throws(Failure) -> String {
-    try credentials.credentials(now: now, lasting: 0).origin
-  }
+  package func origin(now: UnixTime = .now) throws(Failure) -> String { try login.origin(now: now) }
 
   /// Whose credentials they are, as STS says.
-  package func caller(now: UnixTime = .now) throws(Failure) -> STS.Caller {
-    let credentials = try credentials.credentials(now: now, lasting: 0)
-    return try STS(region: region.name(), environment: environment).callerIdentity(credentials, now: now)
-  }
+  package func caller(now: UnixTime = .now) throws(Failure) -> STS.Caller { try login.caller(now: now) }
 
   /// Whether AWS itself is meant, so that its other services may be asked: no emulator on this machine.
-  package var isAWS: Bool { host.hasSuffix(".on.aws") || environment.hasEndpoint(of: "STS") }
+  package var isAWS: Bool { host.hasSuffix(".on.aws") || login.environment.hasEndpoint(of: "STS") }
 }
