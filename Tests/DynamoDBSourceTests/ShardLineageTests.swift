@@ -78,6 +78,26 @@ import Testing
     #expect(turns(&lineage) == ["b"])
   }
 
+  @Test("what is there is complete only by a listing that is new enough and shows what is read as open") func complete()
+  {
+    var lineage = ShardLineage(start: .trimHorizon)
+    _ = lineage.learn([Self.shard("a")], now: .seconds(5))
+    #expect(!lineage.isComplete(since: .zero))
+    _ = turns(&lineage)
+    #expect(lineage.isComplete(since: .seconds(5)))
+    #expect(!lineage.isComplete(since: .seconds(6)))
+
+    lineage.askForListing()
+    #expect(lineage.listingDue == .seconds(5) + ShardLineage.listingGap)
+    _ = lineage.learn([Self.shard("a", last: "9"), Self.shard("b", "a")], now: .seconds(7))
+    #expect(!lineage.isComplete(since: .seconds(6)))
+    lineage.end("a")
+    #expect(!lineage.isComplete(since: .seconds(6)))
+    _ = turns(&lineage)
+    #expect(lineage.isComplete(since: .seconds(6)))
+    #expect(lineage.listingDue == .seconds(37))
+  }
+
   @Test("a disabled stream is finished when its last shard has ended") func disabled() {
     var lineage = ShardLineage(start: .trimHorizon)
     _ = lineage.learn([Self.shard("a", last: "9")], isDisabled: true, now: .zero)

@@ -137,6 +137,7 @@ import Testing
 
     #expect(fixture.consumer.ids.count == 30)
     #expect(!follower.hasCaughtUp(with: monotonicNow() + .seconds(60)))
+    #expect(fixture.database.count(of: "DescribeStream") >= 2)
     fixture.database.split("t")
     fixture.put(30..<60)
     let later = monotonicNow()

@@ -83,8 +83,9 @@ import Testing
     let start = monotonicNow()
     _ = try await fixture.follow(follower) { $0.ids.count == 12 }
 
-    #expect(monotonicNow() - start >= .milliseconds(250))
-    #expect(fixture.database.count(of: "GetRecords") == 6)
+    let calls = fixture.database.count(of: "GetRecords")
+    #expect(calls >= 6)
+    #expect(monotonicNow() - start >= .milliseconds(50) * (calls - 1))
   }
 
   @Test("the settings' own pace is AWS's: five calls a second, idle four times") func pace() {

@@ -22,7 +22,8 @@ package struct RecordsSummary: Hashable, Sendable {
 }
 
 /// Who takes the records of a stream. Calls for one shard come one after the other, those for several at the same time;
-/// nothing of a child comes before its parent has `ended`. Not returning holds the shard back.
+/// nothing of a child comes before its parent has `ended`. A record may come more than once, always with those after it.
+/// Not returning holds the shard back.
 package protocol ShardConsumer: Sendable {
   /// The shard is read from here on: to be stored, so that a restart knows it.
   func began(_ shard: String, at position: ShardPosition) async throws(Failure)

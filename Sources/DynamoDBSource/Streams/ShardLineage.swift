@@ -54,6 +54,7 @@ package struct ShardLineage: Sendable {
   /// Ended shards for whose children another listing is asked, and how often that was.
   private var childless: [String: Int] = [:]
   private var isDisabled = false
+  private var isListingAsked = false
 
   /// Two listings are at least this far apart: AWS allows ten a second for an account.
   static let listingGap: Duration = .milliseconds(100)
@@ -87,10 +88,19 @@ package struct ShardLineage: Sendable {
   /// Whether a shard may exist that is listed nowhere yet, since its parent has ended.
   package var expectsChildren: Bool { !childless.isEmpty || listingCount == 0 }
 
+  /// Whether all shards that a listing has shown that was asked for at a moment or later have ended, or are read and open.
+  package func isComplete(since moment: Duration) -> Bool {
+    guard let lastListing, lastListing >= moment, !expectsChildren else { return false }
+    return shards.values.allSatisfy { $0.phase == .ended || ($0.phase == .reading && $0.last == nil) }
+  }
+
+  /// Makes a listing due as soon as another one may be asked for.
+  package mutating func askForListing() { isListingAsked = true }
+
   /// When to list the shards next.
   package var listingDue: Duration {
     guard let lastListing else { return .zero }
-    var wait = listingInterval
+    var wait = isListingAsked ? Self.listingGap : listingInterval
     if let searches = childless.values.min() {
       wait = min(wait, max(Self.listingGap, min(.milliseconds(50 << min(searches, 5)), .seconds(1))))
     }
@@ -101,13 +111,16 @@ package struct ShardLineage: Sendable {
   }
 
   /// Takes a whole listing, all pages of it.
-  /// - Parameter isDisabled: no shard gets another child.
+  /// - Parameters:
+  ///   - isDisabled: no shard gets another child.
+  ///   - now: when the listing was asked for.
   /// - Returns: the shards forgotten now, and a gap if there is one.
   package mutating func learn(
     _ listing: [StreamShard], isDisabled: Bool = false, now: Duration
   ) -> (forgotten: [String], gap: Gap?) {
     self.isDisabled = isDisabled
     lastListing = now
+    isListingAsked = false
     listingCount += 1
     var gaps: [Gap] = []
     let ids = Set(listing.map(\.id))

@@ -114,7 +114,10 @@ final class ShardReader: Sendable {
   private func note(_ summary: RecordsSummary, _ asked: Duration) {
     state.withLock { state in
       state.newestCreation = summary.newestCreation ?? state.newestCreation
-      if summary.count == 0 {
+      if summary.nextIterator == nil {
+        // Its children may hold more.
+        (state.emptyAt, state.emptyCount) = (nil, 0)
+      } else if summary.count == 0 {
         state.emptyAt = asked
         state.emptyCount += 1
       } else {

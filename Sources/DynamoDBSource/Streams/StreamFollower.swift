@@ -117,11 +117,12 @@ package final class StreamFollower: Sendable {
 
   private func list() async {
     do throws(Failure) {
+      let asked = monotonicNow()
       guard let stream = try await service.describeStream(settings.stream) else {
         return settle(.end(.gone(replacement: try await replacement())))
       }
       let (forgotten, gap, isFinished) = state.withLock { state in
-        let news = state.lineage.learn(stream.shards, isDisabled: stream.isDisabled, now: monotonicNow())
+        let news = state.lineage.learn(stream.shards, isDisabled: stream.isDisabled, now: asked)
         return (news.forgotten, news.gap, state.lineage.isFinished)
       }
       for shard in forgotten { try await consumer.forgot(shard) }
@@ -183,16 +184,21 @@ package final class StreamFollower: Sendable {
   }
 
   /// Whether everything has been taken that was written before a moment, but for what DynamoDB had not put into the stream
-  /// yet: every shard there is has answered, when asked later, that it has nothing more.
+  /// yet: every open shard has answered, when asked later, that it has nothing more. Ask again until it is so: a listing that
+  /// is too old for the answer is made anew.
   ///
   /// - Parameter moment: on the monotonic clock.
   package func hasCaughtUp(with moment: Duration) -> Bool {
-    state.withLock { state in
-      guard !state.lineage.expectsChildren, state.lineage.count(.pending) == 0,
-        state.lineage.count(.reading) == state.readers.count
-      else { return false }
-      return state.readers.values.allSatisfy { $0.hasCaughtUp(with: moment) }
+    let (hasCaughtUp, needsListing) = state.withLock { state in
+      guard state.readers.values.allSatisfy({ $0.hasCaughtUp(with: moment) }) else { return (false, false) }
+      if state.lineage.isComplete(since: moment) {
+        return (state.lineage.count(.reading) == state.readers.count, false)
+      }
+      state.lineage.askForListing()
+      return (false, true)
     }
+    if needsListing { bell.ring() }
+    return hasCaughtUp
   }
 }
 
