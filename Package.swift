@@ -61,7 +61,6 @@ let package = Package(
     room("Postgres", ["CLibPQ", "CPenstockShims", "Runtime", "PenstockExtensions", "ChangeModel"]),
     room("AWS", ["COpenSSL", "CCurl", "CPenstockShims", "Runtime", "PenstockExtensions", "ChangeModel"]),
     room("Lanes", ["Runtime", "Apply", "SQLMapping", "ChangeModel"]),
-    room("DynamoDBSource", ["AWS", "Runtime", "ChangeModel"]),
     room("PostgresSource", ["Lanes", "Postgres", "Runtime", "SQLMapping", "ChangeModel", "Apply"]),
     room("DynamoDBSource", ["Lanes", "AWS", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
     .target(
@@ -151,7 +150,6 @@ let package = Package(
       "SettingsTests", ["Settings", "Runtime", "SQLMapping", "PenstockExtensions", "ChangeModel"],
       exclude: ["Scenarios"]),
     tests("AWSTests", ["AWS", "Runtime", "ChangeModel"]),
-    tests("DynamoDBSourceTests", ["DynamoDBSource", "AWS", "Runtime", "ChangeModel"]),
     tests(
       "PipelineTests",
       ["Pipeline", "SQLMapping", "Runtime", "PenstockExtensions", "Penstock", "Postgres", "ChangeModel"]),

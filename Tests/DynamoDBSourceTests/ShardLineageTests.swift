@@ -189,14 +189,4 @@ import Testing
     #expect(lineage.phase(of: "a") == nil)
     #expect(lineage.phase(of: "b") == .reading)
   }
-
-  @Test(
-    "sequence numbers are compared as numbers",
-    arguments: [
-      ("9", "10", false), ("10", "9", true), ("10", "10", true), ("0010", "9", true),
-      ("100000000000000000002", "99999999999999999999", true),
-    ])
-  func sequenceNumbers(number: String, other: String, isReached: Bool) {
-    #expect(ShardPosition.reaches(number, other) == isReached)
-  }
 }

@@ -168,8 +168,8 @@ package struct ShardLineage: Sendable {
     shard.absences = 0
     shard.parent = shard.parent ?? listed.parent
     shard.last = listed.lastSequenceNumber ?? shard.last
-    if shard.phase == .pending, case .after(let number) = shard.position, let last = shard.last,
-      ShardPosition.reaches(number, last)
+    if shard.phase == .pending, case .after(let text) = shard.position, let number = SequenceNumber(text),
+      let last = shard.last.flatMap({ SequenceNumber($0) }), number >= last
     {
       shard.phase = .ended
     }

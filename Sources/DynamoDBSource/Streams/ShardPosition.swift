@@ -17,11 +17,4 @@ package enum ShardPosition: Hashable, Sendable {
 extension ShardPosition {
   /// DynamoDB keeps a record for this long.
   package static let retentionSeconds: Int64 = 86_400
-
-  /// Whether a sequence number is another one or comes after it. They are decimal numbers of different lengths.
-  package static func reaches(_ number: String, _ other: String) -> Bool {
-    let (left, right) = (number.drop { $0 == "0" }.utf8, other.drop { $0 == "0" }.utf8)
-    if left.count != right.count { return left.count > right.count }
-    return !left.lexicographicallyPrecedes(right)
-  }
 }
