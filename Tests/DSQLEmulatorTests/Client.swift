@@ -61,15 +61,19 @@ final class Client {
   func run(_ sql: String) -> Answer { all(sql).last ?? Answer() }
 
   /// COPY FROM STDIN with these lines.
-  func copy(_ sql: String, _ data: String) -> Answer {
-    let start = PQexec(raw, sql)
+  /// - Parameter giveUp: ends it with this error instead.
+  func copy(_ sql: String, _ data: String, extended: Bool = false, giveUp: String? = nil) -> Answer {
+    let start = extended ? PQexecParams(raw, sql, 0, nil, nil, nil, nil, 0) : PQexec(raw, sql)
     defer { PQclear(start) }
     guard PQresultStatus(start) == PGRES_COPY_IN else { return answer(start) }
     let bytes = Array(data.utf8).map { CChar(bitPattern: $0) }
     PQputCopyData(raw, bytes, Int32(bytes.count))
-    PQputCopyEnd(raw, nil)
+    PQputCopyEnd(raw, giveUp)
     return results().last ?? Answer()
   }
+
+  /// Sends a query string and does not wait for its answer.
+  func send(_ sql: String) { PQsendQuery(raw, sql) }
 
   /// COPY TO STDOUT.
   func copyOut(_ sql: String) -> String {

@@ -47,6 +47,18 @@ import Testing
     #expect(try server.connect().run("SELECT 1").rows == [["1"]])
   }
 
+  @Test(
+    "rows of a COPY that is not under way are passed over, also between other messages", arguments: Array("dcf".utf8))
+  func straysOfCopy(type: UInt8) throws {
+    let server = try ServerUnderTest()
+    let peer = try RawClient(server)
+    let parse = Frontend.parseMessage(name: "a", Array("SELECT 1".utf8))
+
+    #expect(peer.send(parse + [type, 0, 0, 0, 5, 0] + Frontend.syncMessage))
+
+    #expect(peer.receive(11) == [Reply.parseComplete, 0, 0, 0, 4] + Reply.readyForQueryMessage(UInt8(ascii: "I")))
+  }
+
   @Test("bytes that are not even TLS are dropped")
   func notTLS() throws {
     let server = try ServerUnderTest()
@@ -79,6 +91,9 @@ import Testing
     deinit { PQfinish(raw) }
 
     func send(_ bytes: [UInt8]) -> Bool { RawTLS.write(tls, bytes) }
+
+    /// The next bytes, at most so many.
+    func receive(_ count: Int) -> [UInt8] { RawTLS.read(tls, count) }
   }
 
   private func plainSocket(port: UInt16) -> Int32 {

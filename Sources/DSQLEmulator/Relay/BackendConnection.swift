@@ -91,6 +91,20 @@ final class BackendConnection {
 
   func send(_ bytes: [UInt8]) throws(Disconnected) { try send(nothing, 0, trailer: bytes) }
 
+  /// Sends what the socket takes at once of a prefix of `queue` and then `trailer`, without the first `sent` bytes.
+  /// - Returns: how many bytes it was.
+  func sendSome(_ queue: ByteQueue, _ size: Int, trailer: [UInt8], from sent: Int) throws(Disconnected) -> Int {
+    if sent == size + trailer.count { return 0 }
+    let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+    let count = unsafe queue.withBytesAndTrailer(size, trailer) { first, second in
+      sent < size
+        ? unsafe Glibc.send(socket, first.baseAddress! + sent, size - sent, flags)
+        : unsafe Glibc.send(socket, second.baseAddress! + (sent - size), trailer.count - (sent - size), flags)
+    }
+    if count < 0, errno != EINTR, errno != EAGAIN { throw Disconnected("backend is gone") }
+    return max(0, count)
+  }
+
   /// Appends what there is, waiting for at least one byte.
   func read(into queue: ByteQueue) throws(Disconnected) {
     _ = try unsafe queue.fill(room: 32 * 1024) { (room) throws(Disconnected) in

@@ -13,6 +13,8 @@ extension Relay {
     /// What follows the names in the Bind message.
     let bindRest: [UInt8]?
     let parameterTypes: [UInt8]
+    /// CopyData messages of a COPY.
+    let rows: [UInt8]
     let blockers: [Blocker]
   }
 
@@ -23,44 +25,62 @@ extension Relay {
 
   // MARK: Waiting
 
-  /// Reads from the backend, watching meanwhile that nobody waits for a lock.
+  /// Reads from the backend, once it says something.
   func readReplies(_ exchange: inout Exchange) throws(Disconnected) {
-    guard exchange.statement?.touchesStorage == true, !exchange.wasCancelled else {
-      return try backend.read(into: replies)
-    }
+    _ = try awaitBackend(Int16(POLLIN), &exchange)
+    try backend.read(into: replies)
+  }
+
+  /// Waits for the backend's socket. Meanwhile it takes what the client sends ahead, and sees that nobody waits for a lock.
+  /// - Returns: the events that have come.
+  func awaitBackend(_ events: Int16, _ exchange: inout Exchange) throws(Disconnected) -> Int16 {
     var patience = Self.patienceMilliseconds
     let limit = shared.now + Self.refereeLimit
+    var nextLook = shared.now + .milliseconds(patience)
     while true {
+      let watches = exchange.statement?.touchesStorage == true && !exchange.wasCancelled
+      let readsAhead = !client.isClosed && input.count < Self.inputBytesAhead
+      if readsAhead, client.hasPending, client.readAhead(into: input) { continue }
       var polled = [
-        pollfd(fd: backend.socket, events: Int16(POLLIN), revents: 0),
-        pollfd(fd: handle.wakeup, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: backend.socket, events: events, revents: 0),
+        pollfd(fd: watches ? handle.wakeup : -1, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: readsAhead ? client.socket : -1, events: Int16(POLLIN), revents: 0),
       ]
-      if unsafe penstock_poll(&polled, 2, patience) < 0 { throw Disconnected("poll failed") }
-      if polled[0].revents != 0 { return try backend.read(into: replies) }
+      let wait = watches ? max(0, Int64((nextLook - shared.now) / .milliseconds(1)) + 1) : -1
+      if unsafe penstock_poll(&polled, 3, wait) < 0 { throw Disconnected("poll failed") }
+      if polled[2].revents != 0 { client.readAhead(into: input) }
+      if polled[0].revents != 0 { return polled[0].revents }
+      guard watches, polled[1].revents != 0 || shared.now >= nextLook else { continue }
       if polled[1].revents != 0 { penstock_eventfd_clear(handle.wakeup) }
-      if handle.takeDoom() {
-        exchange.isDoomed = true
-        return try cancel(&exchange)
-      }
-      guard let blockers = shared.referee.blockers(of: handle) else {
-        patience = min(patience * 2, 200)
-        continue
-      }
-      let isDefinition = blockers.contains { $0.session.isDefining } && exchange.statement?.kind != .definition
-      if isDefinition, shared.now < limit { continue }
-      if !exchange.winsOverOthers || shared.now > limit {
-        exchange.blockers = blockers
-        return try cancel(&exchange)
-      }
-      for blocker in blockers { blocker.session.doom(blocker.transaction) }
-      patience = Self.patienceMilliseconds
+      patience = lookForLocks(&exchange, limit: limit) ? Self.patienceMilliseconds : min(patience * 2, 200)
+      nextLook = shared.now + .milliseconds(patience)
     }
   }
 
-  private func cancel(_ exchange: inout Exchange) throws(Disconnected) {
+  /// Ends the statement if its transaction is doomed or it has to give way, and dooms those that have to give way to it.
+  /// - Parameter limit: until when it stands in line without giving way.
+  /// - Returns: false when it does not wait for a lock.
+  private func lookForLocks(_ exchange: inout Exchange, limit: Duration) -> Bool {
+    if handle.takeDoom() {
+      exchange.isDoomed = true
+      cancel(&exchange)
+      return true
+    }
+    guard let blockers = shared.referee.blockers(of: handle) else { return false }
+    let isDefinition = blockers.contains { $0.session.isDefining } && exchange.statement?.kind != .definition
+    if isDefinition, shared.now < limit { return true }
+    if exchange.winsOverOthers, shared.now <= limit {
+      for blocker in blockers { blocker.session.doom(blocker.transaction) }
+    } else {
+      exchange.blockers = blockers
+      cancel(&exchange)
+    }
+    return true
+  }
+
+  private func cancel(_ exchange: inout Exchange) {
     shared.referee.cancel(handle)
     exchange.wasCancelled = true
-    try backend.read(into: replies)
   }
 
   // MARK: In a block
@@ -72,7 +92,8 @@ extension Relay {
   func performGuarded(
     _ statement: Statement, _ portal: Portal?, _ messages: [UInt8], answers: Int
   ) throws(Disconnected) {
-    if !deferred.isEmpty, !rules.isDoomed {
+    // A COPY says only when it runs what its rows have to look like.
+    if !deferred.isEmpty, !rules.isDoomed, !statement.isCopyIn {
       try drain()
       if isSkipping { return }
       switch try replayDeferred(winsOverOthers: false) {
@@ -89,7 +110,14 @@ extension Relay {
     outstanding += savepoint.answers + answers
     try forward(savepoint.messages + messages)
     try pump(&exchange)
+    if exchange.isCopyIn {
+      exchange.keepsRows = true
+      try copyIn(&exchange)
+    }
     guard let error = exchange.error else { return try finish(&exchange, statement) }
+    if let reason = exchange.givenUp, translated(error, statement) == .conflict {
+      return fail(ServerError("57014", "COPY from stdin failed: \(reason)"))
+    }
     let isOwn = exchange.lost == 1
     if isOwn, exchange.isDoomed {
       try loseBlock()
@@ -99,7 +127,7 @@ extension Relay {
       try returnToSavepoint()
       // Rows that came before it had to wait are not an answer.
       if output.count >= start { takeBackRows(from: start) }
-      return try answer(statement, portal, deferredBehind: exchange.blockers)
+      return try answer(statement, portal, rows: exchange.rows, deferredBehind: exchange.blockers)
     }
     if isOwn, try isConflict(error) {
       rules.doom()
@@ -146,12 +174,12 @@ extension Relay {
 
   /// The answer to a statement that will be run at COMMIT.
   private func answer(
-    _ statement: Statement, _ portal: Portal?, deferredBehind blockers: [Blocker]
+    _ statement: Statement, _ portal: Portal?, rows: [UInt8] = [], deferredBehind blockers: [Blocker]
   ) throws(Disconnected) {
     deferred.append(
       Deferred(
-        statement: statement, bindRest: portal?.bindRest, parameterTypes: portal?.parameterTypes ?? [0, 0],
-        blockers: blockers))
+        statement: statement, bindRest: portal?.bindRest, parameterTypes: portal?.prepared.parameterTypes ?? [0, 0],
+        rows: rows, blockers: blockers))
     guard statement.kind == .lockingQuery, let unlocked = LockingClause.removed(from: statement.text) else {
       return plausible(statement)
     }
@@ -160,7 +188,7 @@ extension Relay {
     let savepoint = savepoint()
     exchange.hidden = outstanding..<(outstanding + savepoint.answers + Self.ownAnswers - 1)
     outstanding += savepoint.answers + Self.ownAnswers
-    let parameterTypes = portal?.parameterTypes ?? [0, 0]
+    let parameterTypes = portal?.prepared.parameterTypes ?? [0, 0]
     try forward(
       savepoint.messages
         + Self.ownStatement(unlocked, parameterTypes: parameterTypes, bindRest: portal?.bindRest)
@@ -186,6 +214,7 @@ extension Relay {
     guard statement.kind == .write else { return "SELECT 0" }
     for token in SQLLexer(statement.text) where token.kind == .word {
       switch DSQLWords.upper(statement.text, token) {
+      case "COPY": return "COPY 1"
       case "UPDATE": return "UPDATE 1"
       case "DELETE": return "DELETE 1"
       case "INSERT": return "INSERT 0 1"
@@ -240,6 +269,10 @@ extension Relay {
             next.statement.text, parameterTypes: next.parameterTypes, bindRest: next.bindRest)
           + Frontend.flushMessage)
       try pump(&exchange)
+      if exchange.isCopyIn {
+        try forwardRows(&exchange, next.rows + Frontend.copyDoneMessage + Frontend.flushMessage)
+        try pump(&exchange)
+      }
       if exchange.error != nil {
         try returnToSavepoint()
         return exchange.wasCancelled && !exchange.isDoomed ? .blocked(exchange.blockers) : .lost

@@ -1,27 +1,19 @@
 /// The extended query protocol, one message at a time.
 extension Relay {
-  /// Splits a message body's leading zero-terminated strings off; `nil` when one has no end.
-  private func strings(_ count: Int, in body: Range<Int>) -> (ranges: [Range<Int>], rest: Range<Int>)? {
-    var ranges: [Range<Int>] = []
-    var start = body.lowerBound
-    for _ in 0..<count {
-      guard let end = input.zero(in: start..<body.upperBound) else { return nil }
-      ranges.append(start..<end)
-      start = end + 1
-    }
-    return (ranges, start..<body.upperBound)
+  /// Where a message's leading zero-terminated strings stand, and what follows them; `nil` when one has no end.
+  func twoStrings(in body: Range<Int>) -> (first: Range<Int>, second: Range<Int>, rest: Range<Int>)? {
+    guard let end = input.zero(in: body), let next = input.zero(in: (end + 1)..<body.upperBound) else { return nil }
+    return (body.lowerBound..<end, (end + 1)..<next, (next + 1)..<body.upperBound)
   }
 
-  private func text(_ range: Range<Int>) -> String { String(decoding: input.bytes(range), as: UTF8.self) }
-
   func parse(_ message: Message) throws(Disconnected) {
-    guard let (parts, rest) = strings(2, in: message.body) else { try violation("invalid string in message") }
-    let name = text(parts[0])
-    let script = script(input.bytes(parts[1]))
-    let parameterTypes = input.bytes(rest)
+    guard let parts = twoStrings(in: message.body) else { try violation("invalid string in message") }
+    let name = text(parts.first)
+    let script = script(at: parts.second)
+    let parameterTypes = input.bytes(parts.rest)
     let statement = script.statements.first ?? Statement(.query, text: [])
     if let error = parseRefusal(script) { return try refuse(message, error) }
-    statements[name] = Prepared(statement: statement, parameterTypes: parameterTypes)
+    statements[name] = Prepared(statement, parameterTypes: parameterTypes)
     outstanding += 1
     if statement.isRewritten {
       try forward(Frontend.parseMessage(name: name, statement.text, parameterTypes: parameterTypes))
@@ -46,12 +38,11 @@ extension Relay {
   }
 
   func bind(_ message: Message) throws(Disconnected) {
-    guard let (parts, rest) = strings(2, in: message.body) else { try violation("invalid string in message") }
-    if let prepared = statements[text(parts[1])] {
-      let statement = prepared.statement
-      portals[text(parts[0])] = Portal(
-        statement: statement, bytes: hasParameters(rest) ? message.range.count : statement.text.count,
-        bindRest: isGuarded(statement) ? input.bytes(rest) : nil, parameterTypes: prepared.parameterTypes)
+    guard let parts = twoStrings(in: message.body) else { try violation("invalid string in message") }
+    if let prepared = prepared(named: parts.second) {
+      let bytes = hasParameters(parts.rest) ? message.range.count : prepared.statement.text.count
+      let bindRest = isGuarded(prepared.statement) ? input.bytes(parts.rest) : nil
+      setPortal(Portal(prepared: prepared, bytes: bytes, bindRest: bindRest), named: parts.first)
     }
     outstanding += 1
     accept(message)
@@ -66,18 +57,19 @@ extension Relay {
     return input[at] != 0 || input[at + 1] != 0
   }
 
+  /// The statement that a Describe message asks about.
+  func described(_ message: Message) -> Prepared? {
+    guard message.body.count >= 2 else { return nil }
+    let name = (message.body.lowerBound + 1)..<(message.body.upperBound - 1)
+    let isPortal = input[message.body.lowerBound] == UInt8(ascii: "P")
+    return isPortal ? portal(named: name)?.prepared : prepared(named: name)
+  }
+
   func describe(_ message: Message) throws(Disconnected) {
     outstanding += 1
-    guard message.body.count >= 2 else {
-      accept(message)
-      return
-    }
-    let name = text((message.body.lowerBound + 1)..<(message.body.upperBound - 1))
-    let isPortal = input[message.body.lowerBound] == UInt8(ascii: "P")
+    let described = described(message)
     accept(message)
-    guard let statement = isPortal ? portals[name]?.statement : statements[name]?.statement,
-      statement.hidesRows
-    else { return }
+    guard let statement = described?.statement, statement.hidesRows else { return }
     var exchange = Exchange(statement: statement)
     exchange.earlier = outstanding - 1
     try forward(Frontend.flushMessage)
@@ -86,8 +78,8 @@ extension Relay {
   }
 
   func execute(_ message: Message) throws(Disconnected) {
-    guard let (parts, _) = strings(1, in: message.body) else { try violation("invalid string in message") }
-    guard let portal = portals[text(parts[0])] else {
+    guard let end = input.zero(in: message.body) else { try violation("invalid string in message") }
+    guard let portal = portal(named: message.body.lowerBound..<end) else {
       // The backend knows no such portal either, and says so.
       outstanding += 1
       accept(message)
@@ -139,13 +131,15 @@ extension Relay {
 
   /// Whether a statement may meet another transaction's write without its block ending there.
   func isGuarded(_ statement: Statement) -> Bool {
-    rules.phase == .block && !statement.isCopy && (statement.kind == .write || statement.kind == .lockingQuery)
+    rules.phase == .block && statement.isCopy == statement.isCopyIn
+      && (statement.kind == .write || statement.kind == .lockingQuery)
   }
 
   func close(_ message: Message) throws(Disconnected) {
     if message.body.count >= 2 {
-      let name = text((message.body.lowerBound + 1)..<(message.body.upperBound - 1))
-      if input[message.body.lowerBound] == UInt8(ascii: "P") { portals[name] = nil } else { statements[name] = nil }
+      let name = (message.body.lowerBound + 1)..<(message.body.upperBound - 1)
+      let isPortal = input[message.body.lowerBound] == UInt8(ascii: "P")
+      if isPortal { setPortal(nil, named: name) } else { statements[text(name)] = nil }
     }
     outstanding += 1
     accept(message)
@@ -161,12 +155,11 @@ extension Relay {
   func sync(_ message: Message) throws(Disconnected) {
     if rules.phase == .block, outstanding == 0, accepted == 0, !isSkipping {
       // The backend has answered everything, and would only say that its block goes on.
-      drop(message)
+      try drop(message)
       output.append(Reply.readyForQueryMessage(UInt8(ascii: "T")))
       return
     }
-    try forward()
-    drop(Message(type: message.type, range: 0..<message.range.count))
+    try drop(message)
     try endImplicit()
   }
 }

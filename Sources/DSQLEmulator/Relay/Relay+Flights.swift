@@ -3,28 +3,46 @@
 /// again one by one, so that each gets the answer that it would have got alone. Outside of blocks nothing is taken back:
 /// the first error ends the transaction anyhow.
 extension Relay {
-  struct Flight {
+  final class Flight {
     /// Answers that messages before it have still to get.
     let earlier: Int
     /// Answers to the savepoint before it.
     let savepointAnswers: Int
     /// Whether it can be taken back.
     let isGuarded: Bool
+    let startedAt: Duration
     let rules: TransactionRules
     let statements: [String: Prepared]
     let portals: [String: Portal]
+    let unnamedPortal: Portal?
     /// The client's messages.
     var messages: [UInt8] = []
     var count = 0
     /// Statements that it has parsed under a name.
     var named: [String] = []
+    var hasParsedUnnamed = false
     /// Whether it has used the unnamed statement of before it, which can therefore not be parsed anew within it.
     var usesEarlierStatement = false
+    /// The statement it has bound last.
+    var bound: Prepared?
+
+    init(of relay: Relay, isGuarded: Bool, savepointAnswers: Int) {
+      earlier = relay.outstanding
+      self.savepointAnswers = savepointAnswers
+      self.isGuarded = isGuarded
+      startedAt = relay.shared.clock
+      rules = relay.rules
+      statements = relay.statements
+      portals = relay.portals
+      unnamedPortal = relay.unnamedPortal
+    }
   }
 
   private static let bytesMax = 128 * 1024
   private static let countMax = 1000
   private static let smallBytesMax = 8 * 1024
+  /// How much the backend is given at once.
+  private static let forwardBytes = 16 * 1024
   private static let write: Statement = {
     var statement = Statement(.write, text: [])
     statement.touchesStorage = true
@@ -35,43 +53,17 @@ extension Relay {
   /// - Returns: false when it has to be dealt with by itself; a flight that is under way has to land first.
   func joinsFlight(_ message: Message) throws(Disconnected) -> Bool {
     guard carefulBytes == 0, !isSkipping, message.range.count <= Self.smallBytesMax, mayFly else { return false }
-    let isFull = flight.map { $0.messages.count > Self.bytesMax || $0.count > Self.countMax } ?? false
-    if isFull { return false }
-    let body = input.bytes(message.body)
-    let names = body.split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
-    switch message.type {
-    case Frontend.parse:
-      guard names.count == 3, let statement = script(Array(names[1])).statements.first,
-        parseRefusal(script(Array(names[1]))) == nil, isLight(statement)
-      else { return false }
-      let name = String(decoding: names[0], as: UTF8.self)
-      if name.isEmpty ? flight?.usesEarlierStatement == true : statements[name] != nil { return false }
-      return try take(message) { flight in if !name.isEmpty { flight.named.append(name) } }
-    case Frontend.bind:
-      guard names.count == 3, let prepared = statements[String(decoding: names[1], as: UTF8.self)],
-        isLight(prepared.statement)
-      else { return false }
-      let isFirst = flight == nil
-      return try take(message) { flight in if isFirst && names[1].isEmpty { flight.usesEarlierStatement = true } }
-    case Frontend.describe:
-      return flight == nil ? false : try take(message)
-    case Frontend.execute:
-      guard flight != nil, names.count > 1, let portal = portals[String(decoding: names[0], as: UTF8.self)],
-        isLight(portal.statement)
-      else { return false }
-      var asked = rules
-      guard asked.judge(portal.statement, now: shared.clock, catalog: shared.catalog.version) == nil else {
-        return false
+    if let flight, flight.messages.count > Self.bytesMax || flight.count > Self.countMax { return false }
+    let joins =
+      switch message.type {
+      case Frontend.parse: try joins(parse: message)
+      case Frontend.bind: try joins(bind: message)
+      case Frontend.describe: try joins(describe: message)
+      case Frontend.execute: joins(execute: message)
+      default: false
       }
-      rules = asked
-      rules.add(bytes: portal.bytes)
-      outstanding += 1
-      note(message)
-      flight?.count += 1
-      accept(message)
-      return true
-    default: return false
-    }
+    if joins, accepted > Self.forwardBytes { try forward() }
+    return joins
   }
 
   /// Whether statements may go ahead of the answers to those before them.
@@ -84,35 +76,73 @@ extension Relay {
       && !statement.hidesRows && !statement.makesRows && !mayHideChanges(statement)
   }
 
-  private func take(_ message: Message, _ change: (inout Flight) -> Void = { _ in }) throws(Disconnected) -> Bool {
-    let size = message.range.count
-    if flight == nil {
-      let isGuarded = rules.phase == .block
-      let savepoint = isGuarded ? savepoint() : (messages: [], answers: 0)
-      var started = Flight(
-        earlier: outstanding, savepointAnswers: savepoint.answers, isGuarded: isGuarded, rules: rules,
-        statements: statements, portals: portals)
-      change(&started)
-      flight = started
-      outstanding += savepoint.answers
-      if isGuarded { try forward(savepoint.messages) }
-    } else if var current = flight {
-      flight = nil
-      change(&current)
-      flight = current
-    }
-    // What was accepted before it may have left the queue.
-    let message = Message(type: message.type, range: accepted..<(accepted + size))
-    note(message)
-    switch message.type {
-    case Frontend.parse: try parse(message)
-    case Frontend.bind: try bind(message)
-    default: try describe(message)
-    }
+  private func joins(parse message: Message) throws(Disconnected) -> Bool {
+    guard let parts = twoStrings(in: message.body) else { return false }
+    let script = script(at: parts.second)
+    guard let statement = script.statements.first, parseRefusal(script) == nil, isLight(statement) else { return false }
+    let name = text(parts.first)
+    if name.isEmpty ? flight?.usesEarlierStatement == true : statements[name] != nil { return false }
+    let (flight, moved) = try board(message)
+    if name.isEmpty { flight.hasParsedUnnamed = true } else { flight.named.append(name) }
+    try parse(moved)
     return true
   }
 
-  private func note(_ message: Message) { flight?.messages += input.bytes(message.range) }
+  private func joins(bind message: Message) throws(Disconnected) -> Bool {
+    guard let parts = twoStrings(in: message.body), let prepared = prepared(named: parts.second),
+      flight?.bound === prepared || isLight(prepared.statement)
+    else { return false }
+    let (flight, moved) = try board(message)
+    flight.bound = prepared
+    if parts.second.isEmpty, !flight.hasParsedUnnamed { flight.usesEarlierStatement = true }
+    try bind(moved)
+    return true
+  }
+
+  private func joins(describe message: Message) throws(Disconnected) -> Bool {
+    if flight == nil || described(message)?.statement.hidesRows == true { return false }
+    try describe(try board(message).moved)
+    return true
+  }
+
+  private func joins(execute message: Message) -> Bool {
+    guard let flight, let end = input.zero(in: message.body),
+      let portal = portal(named: message.body.lowerBound..<end),
+      flight.bound === portal.prepared || isLight(portal.statement)
+    else { return false }
+    var asked = rules
+    let refusal = asked.judge(portal.statement, now: flight.startedAt, catalog: shared.catalog.version)
+    if refusal != nil { return false }
+    rules = asked
+    rules.add(bytes: portal.bytes)
+    outstanding += 1
+    input.copy(message.range, to: &flight.messages)
+    flight.count += 1
+    accept(message)
+    return true
+  }
+
+  /// Begins a flight if there is none, and notes a message of it.
+  /// - Returns: the message where it stands now.
+  private func board(_ message: Message) throws(Disconnected) -> (flight: Flight, moved: Message) {
+    var moved = message
+    let current: Flight
+    if let flight {
+      current = flight
+    } else {
+      let isGuarded = rules.phase == .block
+      let savepoint = isGuarded ? savepoint() : (messages: [], answers: 0)
+      current = Flight(of: self, isGuarded: isGuarded, savepointAnswers: savepoint.answers)
+      flight = current
+      outstanding += savepoint.answers
+      if isGuarded {
+        try forward(savepoint.messages)
+        moved = Message(type: message.type, range: 0..<message.range.count)
+      }
+    }
+    input.copy(moved.range, to: &current.messages)
+    return (current, moved)
+  }
 
   /// Waits for the answers to a flight.
   func land() throws(Disconnected) {
@@ -135,6 +165,7 @@ extension Relay {
     rules = flown.rules
     statements = flown.statements
     portals = flown.portals
+    unnamedPortal = flown.unnamedPortal
     if exchange.isDoomed { try loseBlock() } else { try returnToSavepoint() }
     try forget(flown.named)
     input.prepend(flown.messages)

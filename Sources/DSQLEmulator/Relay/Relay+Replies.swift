@@ -35,6 +35,12 @@ extension Relay {
     /// The rule that the finished statement broke; its own tag is not passed on.
     var refusal: ServerError?
     var isCopyIn = false
+    /// Whether the rows of a COPY are kept, to be sent again at COMMIT.
+    var keepsRows = false
+    /// CopyData messages.
+    var rows: [UInt8] = []
+    /// Why the client has given up its COPY.
+    var givenUp: String?
     var status: UInt8 = 0
   }
 
@@ -63,7 +69,7 @@ extension Relay {
 
   /// One answer; true when the wait is over.
   private func take(_ type: UInt8, _ range: Range<Int>, _ exchange: inout Exchange) -> Bool {
-    if Self.endsAnswer.contains(type) {
+    if Self.endsAnswer(type) {
       exchange.answered += 1
       if exchange.hidden.contains(exchange.answered - 1) {
         outstanding -= 1
@@ -121,37 +127,38 @@ extension Relay {
     return type == Reply.readyForQuery || type == Reply.copyInResponse
   }
 
-  /// Messages that each end the answer to one of a client's.
-  private static let endsAnswer: Set<UInt8> = [
-    Reply.parseComplete, Reply.bindComplete, Reply.closeComplete, Reply.noData, Reply.rowDescription,
-    Reply.commandComplete, Reply.emptyQuery, Reply.portalSuspended,
-  ]
+  /// Whether such a message ends the answer to one of a client's.
+  private static func endsAnswer(_ type: UInt8) -> Bool {
+    switch type {
+    case Reply.parseComplete, Reply.bindComplete, Reply.closeComplete, Reply.noData, Reply.rowDescription,
+      Reply.commandComplete, Reply.emptyQuery, Reply.portalSuspended:
+      true
+    default: false
+    }
+  }
 
   /// A statement has finished: its rows count, its tag may be DSQL's rather than PostgreSQL's.
   private func completed(_ range: Range<Int>, _ exchange: inout Exchange) {
     if exchange.isSilent || exchange.refusal != nil { return }
-    guard let statement = exchange.statement else {
+    guard let kind = exchange.statement?.kind, let makesRows = exchange.statement?.makesRows else {
       output.append(replies, range)
       return
     }
-    let tag = String(decoding: replies.bytes(5..<(range.upperBound - 1)), as: UTF8.self)
-    switch statement.kind {
+    switch kind {
     case .begin: rules.began(now: shared.clock)
     case .commit, .rollback: endTransaction()
     case .write, .lockingQuery:
       // What a SELECT has changed is counted elsewhere.
-      let counts = statement.kind == .lockingQuery || !tag.hasPrefix("SELECT")
-      let count = counts ? tag.split(separator: " ").last.flatMap { Int($0) } ?? 0 : 0
-      if let refusal = statement.kind == .write
-        ? rules.add(rows: count, isMade: statement.makesRows) : rules.add(lockedRows: count)
-      {
+      let counts = kind == .lockingQuery || replies[5] != UInt8(ascii: "S")
+      let count = counts ? replies.number(before: range.upperBound - 1) ?? 0 : 0
+      if let refusal = kind == .write ? rules.add(rows: count, isMade: makesRows) : rules.add(lockedRows: count) {
         exchange.refusal = refusal
         return
       }
     default: break
     }
     completionMark = output.count
-    if let tag = statement.tag {
+    if let tag = exchange.statement?.tag {
       output.append(Reply.commandCompleteMessage(tag))
     } else {
       output.append(replies, range)
@@ -177,6 +184,7 @@ extension Relay {
 
   func translated(_ fields: ErrorFields, _ statement: Statement?) -> Translation {
     switch fields.sqlState {
+    case "57014" where fields["M"]?.hasPrefix("COPY from stdin failed") == true: .unchanged
     case "40001", "40P01", "55P03", "57014": statement?.kind == .definition ? .catalogConflict : .conflict
     case _ where rules.isDoomed: .conflict
     case "54000" where fields["M"]?.hasPrefix("index row") == true: .keyTooLarge

@@ -27,13 +27,21 @@ final class Relay {
   var outstanding = 0
   /// After an error, a client's messages are dropped until its Sync.
   var isSkipping = false
-  var statements: [String: Prepared] = [:]
+  var statements: [String: Prepared] = [:] {
+    didSet { latestPrepared = nil }
+  }
   var portals: [String: Portal] = [:]
+  /// The portal without a name.
+  var unnamedPortal: Portal?
+  /// The statement that was looked for last, and its name.
+  private var latestPrepared: (name: [UInt8], prepared: Prepared)?
   /// While a simple query's statements run: the extended protocol's own answers are not passed on.
   var isInQuery = false
   /// Where in `output` the latest CommandComplete starts, while it can still be taken back.
   var completionMark: Int?
   private var verdicts: [[UInt8]: Script] = [:]
+  /// The text that was judged last, and its verdict.
+  private var latestVerdict: (text: [UInt8], script: Script)?
   private let openedAt: Duration
 
   /// What other sessions see of this one.
@@ -48,17 +56,23 @@ final class Relay {
   var carefulBytes = 0
 
   /// A parsed statement with its parameter types as they stood in Parse.
-  struct Prepared {
+  final class Prepared {
     let statement: Statement
     let parameterTypes: [UInt8]
+
+    init(_ statement: Statement, parameterTypes: [UInt8]) {
+      self.statement = statement
+      self.parameterTypes = parameterTypes
+    }
   }
   /// A bound statement and how many bytes it would write.
   struct Portal {
-    let statement: Statement
+    let prepared: Prepared
     let bytes: Int
     /// To bind it again, for writes in a block.
     let bindRest: [UInt8]?
-    let parameterTypes: [UInt8]
+
+    var statement: Statement { prepared.statement }
   }
   /// A whole message in `input`, header included.
   struct Message {
@@ -70,6 +84,8 @@ final class Relay {
   /// The protocol allows more; DSQL hangs up on longer messages without a word.
   static let messageBytesMax = 10 * 1024 * 1024
   static let outputBytesKept = 64 * 1024
+  /// How much is taken from the client while the backend works.
+  static let inputBytesAhead = 2 * 1024 * 1024
 
   init(client: ClientConnection, backend: BackendConnection, shared: EmulatorState) {
     self.client = client
@@ -99,7 +115,7 @@ final class Relay {
       carefulBytes = max(0, carefulBytes - message.range.count)
       switch message.type {
       case Frontend.terminate: return
-      case _ where isSkipping && message.type != Frontend.sync: drop(message)
+      case _ where isSkipping && message.type != Frontend.sync: try drop(message)
       case Frontend.query: try query(message)
       case Frontend.parse: try parse(message)
       case Frontend.bind: try bind(message)
@@ -110,7 +126,7 @@ final class Relay {
       case Frontend.sync: try sync(message)
       case Frontend.copyData, Frontend.copyDone, Frontend.copyFail:
         // Left over from a COPY that failed.
-        drop(message)
+        try drop(message)
       default: try violation("invalid frontend message type \(message.type)")
       }
     }
@@ -118,17 +134,21 @@ final class Relay {
 
   // MARK: Input
 
+  /// The next message, if the whole of it has been read.
+  func messageAtHand() throws(Disconnected) -> Message? {
+    guard input.count >= accepted + 5 else { return nil }
+    let length = Int(input.uint32(at: accepted + 1))
+    guard length >= 4 else { try violation("invalid message length") }
+    guard length < Self.messageBytesMax else { throw Disconnected("message of \(length) bytes") }
+    guard input.count > accepted + length else { return nil }
+    return Message(type: input[accepted], range: accepted..<(accepted + 1 + length))
+  }
+
   /// The next whole message; before waiting for one, everything accepted or answered so far is sent.
   func nextMessage() throws(Disconnected) -> Message {
     while true {
-      if input.count >= accepted + 5 {
-        let length = Int(input.uint32(at: accepted + 1))
-        guard length >= 4 else { try violation("invalid message length") }
-        guard length < Self.messageBytesMax else { throw Disconnected("message of \(length) bytes") }
-        if input.count > accepted + length {
-          return Message(type: input[accepted], range: accepted..<(accepted + 1 + length))
-        }
-      }
+      if let message = try messageAtHand() { return message }
+      if try client.read(into: input) { continue }
       if flight != nil {
         try land()
         continue
@@ -136,7 +156,6 @@ final class Relay {
       try forward()
       try sendOutput()
       try waitForClient()
-      try client.read(into: input)
     }
   }
 
@@ -149,10 +168,10 @@ final class Relay {
   /// Lets the message go to the backend, with its neighbours.
   func accept(_ message: Message) { accepted = message.range.upperBound }
 
-  /// Takes the message out; what was accepted before it must have been sent.
-  func drop(_ message: Message) {
-    precondition(accepted == 0)
-    input.consume(message.range.upperBound)
+  /// Takes the message out, once what was accepted before it has been sent.
+  func drop(_ message: Message) throws(Disconnected) {
+    try forward()
+    input.consume(message.range.count)
   }
 
   /// Sends what has been accepted, then `trailer`.
@@ -164,7 +183,6 @@ final class Relay {
   }
 
   private func waitForClient() throws(Disconnected) {
-    if client.hasPending { return }
     while true {
       var polled = [
         pollfd(fd: client.socket, events: Int16(POLLIN), revents: 0),
@@ -176,7 +194,10 @@ final class Relay {
       let ready = unsafe penstock_poll(&polled, nfds_t(watched), try millisecondsLeft())
       if ready < 0 { throw Disconnected("poll failed") }
       if polled[0].revents != 0 { return }
-      if watched == 3, polled[1].revents != 0 { try noticeDoom() }
+      if watched == 3, polled[1].revents != 0 {
+        // Meanwhile the client may have sent something, which has been read.
+        return try noticeDoom()
+      }
       if watched == 3, polled[2].revents != 0 { try readUnasked() }
     }
   }
@@ -230,7 +251,33 @@ final class Relay {
     throw Disconnected(reason)
   }
 
-  // MARK: Verdicts
+  // MARK: Names and verdicts
+
+  func text(_ range: Range<Int>) -> String { String(decoding: input.bytes(range), as: UTF8.self) }
+
+  /// The statement whose name stands there.
+  func prepared(named range: Range<Int>) -> Prepared? {
+    if let latestPrepared, input.holds(latestPrepared.name, at: range) { return latestPrepared.prepared }
+    guard let prepared = statements[text(range)] else { return nil }
+    latestPrepared = (input.bytes(range), prepared)
+    return prepared
+  }
+
+  /// The portal whose name stands there.
+  func portal(named range: Range<Int>) -> Portal? { range.isEmpty ? unnamedPortal : portals[text(range)] }
+
+  func setPortal(_ portal: Portal?, named range: Range<Int>) {
+    if range.isEmpty { unnamedPortal = portal } else { portals[text(range)] = portal }
+  }
+
+  /// The judged statements of the text that stands there.
+  func script(at range: Range<Int>) -> Script {
+    if let latestVerdict, input.holds(latestVerdict.text, at: range) { return latestVerdict.script }
+    let text = input.bytes(range)
+    let script = script(text)
+    latestVerdict = (text, script)
+    return script
+  }
 
   /// The judged statements of a text, remembered per session for short ones.
   func script(_ text: [UInt8]) -> Script {

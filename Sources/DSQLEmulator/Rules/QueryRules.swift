@@ -109,6 +109,7 @@ enum QueryRules {
     var statement = subject.accepted(kind)
     statement.touchesStorage = true
     statement.isCopy = true
+    statement.isCopyIn = body["is_from"].isTrue
     return statement
   }
 

@@ -33,6 +33,8 @@ struct Statement: Sendable {
   var callsFunctions = false
   /// COPY: its rows do not come with the statement.
   var isCopy = false
+  /// COPY FROM: its rows come from the client, after the statement.
+  var isCopyIn = false
   /// `DEALLOCATE ALL`.
   var forgetsStatements = false
   /// Accepted inside a transaction block only.

@@ -123,6 +123,7 @@ struct ClientSession {
       return try refuse(error)
     }
     setTimeout(client.socket, seconds: 0)
+    client.stopWaiting()
     for message in BackendSession.greeting(backend) { output.append(message) }
     try client.write(output)
     let relay = Relay(client: client, backend: backend, shared: shared)
@@ -144,7 +145,7 @@ struct ClientSession {
           return input.bytes(0..<(offset + length))
         }
       }
-      try client.read(into: input)
+      _ = try client.read(into: input)
     }
   }
 }

@@ -1,6 +1,6 @@
 extension SystemSchema {
-  /// Limits on values, rows and keys as they are stored: hidden triggers, whose conditions name only the columns that can
-  /// break a limit, so that most tables have none and the others pay for little more than a comparison.
+  /// Limits on values, rows and keys as they are stored: hidden triggers, on those tables only whose columns can break a
+  /// limit, and under conditions, so that rows pay for little more than a comparison.
   /// Compressible values are stored once aside, to see what is left of them.
   static let sizes = """
     CREATE TABLE IF NOT EXISTS sys.stored_value (text text, json json, jsonb jsonb);
@@ -59,11 +59,12 @@ extension SystemSchema {
     END $$;
     CREATE OR REPLACE FUNCTION sys.refuse_key() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN RAISE 'key size too large' USING ERRCODE = '54000'; END $$;
-    -- Columns of up to 2,000 bytes cannot fill a row, even 255 of them, so the others are added up.
+    -- Columns of up to 2,000 bytes cannot fill a row, even 255 of them. Statements of one row pay mostly for reading the
+    -- condition, so it is short.
     CREATE OR REPLACE FUNCTION sys.size_condition(table_id oid) RETURNS text
       LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
-      SELECT string_agg(format('coalesce(pg_column_size(NEW.%I), 0)', name), ' + ' ORDER BY number) || ' > 524288'
-      FROM sys.column_widths(table_id) WHERE coalesce(width, 65536) > 2000
+      SELECT 'pg_column_size(NEW.*) > 524288' FROM sys.column_widths(table_id)
+      WHERE coalesce(width, 65536) > 2000 LIMIT 1
     $$;
     -- The columns of a key share 1,981 bytes, each but the first costs 7 more; indexes carry the primary key too.
     CREATE OR REPLACE FUNCTION sys.key_condition(table_id oid) RETURNS text

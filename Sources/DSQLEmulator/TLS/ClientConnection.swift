@@ -13,6 +13,9 @@ struct Disconnected: Error {
 @safe
 final class ClientConnection {
   let socket: Int32
+  /// Whether nothing more will come from the client.
+  private(set) var isClosed = false
+  private var waits = true
   private let raw: OpaquePointer
 
   /// Takes the socket over and runs the server's side of the handshake.
@@ -39,17 +42,52 @@ final class ClientConnection {
     unsafe SSL_get_servername(raw, TLSEXT_NAMETYPE_host_name).map { unsafe String(cString: $0) }
   }
 
-  /// Whether bytes have been read from the socket that `read` has not handed out yet.
+  /// Whether bytes have been taken from the socket that no read has handed out yet.
   var hasPending: Bool { unsafe SSL_has_pending(raw) == 1 }
 
-  /// Appends what there is, waiting for at least one byte.
-  func read(into queue: ByteQueue) throws(Disconnected) {
-    _ = try unsafe queue.fill(room: 32 * 1024) { (room) throws(Disconnected) in
-      let count = unsafe SSL_read(raw, room.baseAddress, Int32(min(room.count, 1 << 30)))
-      if count > 0 { return Int(count) }
-      ERR_clear_error()
-      throw Disconnected("client closed the connection")
+  /// From now on reads don't wait. Until then they wait as long as the socket's timeout says.
+  func stopWaiting() {
+    _ = fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK)
+    waits = false
+  }
+
+  /// Appends what there is.
+  /// - Returns: whether there was anything.
+  func read(into queue: ByteQueue) throws(Disconnected) -> Bool {
+    let hasRead = readAhead(into: queue)
+    if isClosed { throw Disconnected("client closed the connection") }
+    return hasRead
+  }
+
+  /// Appends what there is. That the client has closed the connection is left for `read` to tell.
+  /// - Returns: whether there was anything.
+  @discardableResult
+  func readAhead(into queue: ByteQueue) -> Bool {
+    var hasRead = false
+    while !isClosed, !hasRead {
+      var reason = SSL_ERROR_NONE
+      hasRead =
+        unsafe queue.fill(room: 32 * 1024) { room in
+          let count = unsafe SSL_read(raw, room.baseAddress, Int32(min(room.count, 1 << 30)))
+          if count <= 0 { reason = ended(count) }
+          return max(0, Int(count))
+        } > 0
+      if reason == SSL_ERROR_WANT_READ, !waits { return false }
+      if !hasRead, reason != SSL_ERROR_WANT_WRITE || !pollForRoom() { isClosed = true }
     }
+    return hasRead
+  }
+
+  /// Why a call of OpenSSL has done nothing; its reasons are forgotten.
+  private func ended(_ count: Int32) -> Int32 {
+    defer { ERR_clear_error() }
+    return unsafe SSL_get_error(raw, count)
+  }
+
+  /// Waits until the socket takes more.
+  private func pollForRoom() -> Bool {
+    var polled = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
+    return unsafe penstock_poll(&polled, 1, -1) > 0
   }
 
   /// Sends everything that is queued.
@@ -60,11 +98,11 @@ final class ClientConnection {
       while sent < bytes.count {
         // SAFETY: the range is inside the lent bytes.
         let count = unsafe SSL_write(raw, bytes.baseAddress! + sent, Int32(min(bytes.count - sent, 1 << 30)))
-        guard count > 0 else {
-          ERR_clear_error()
+        if count > 0 {
+          sent += Int(count)
+        } else if ended(count) != SSL_ERROR_WANT_WRITE || !pollForRoom() {
           throw Disconnected("client closed the connection")
         }
-        sent += Int(count)
       }
     }
     queue.consume(queue.count)

@@ -35,6 +35,32 @@ final class ByteQueue {
     unsafe withBytes(range) { unsafe Array($0) }
   }
 
+  /// Whether these bytes stand there.
+  func holds(_ bytes: [UInt8], at range: Range<Int>) -> Bool {
+    guard bytes.count == range.count else { return false }
+    return unsafe withBytes(range) { found in
+      unsafe bytes.withUnsafeBytes {
+        unsafe memcmp($0.baseAddress ?? found.baseAddress!, found.baseAddress!, $0.count) == 0
+      }
+    }
+  }
+
+  /// Appends a copy of some bytes.
+  func copy(_ range: Range<Int>, to bytes: inout [UInt8]) {
+    unsafe withBytes(range) { unsafe bytes.append(contentsOf: $0) }
+  }
+
+  /// The decimal number that ends before `end`, after a space; `nil` when there is none.
+  func number(before end: Int) -> Int? {
+    var (value, unit, at) = (0, 1, end - 1)
+    while at >= 0, case let digit = self[at] &- UInt8(ascii: "0"), digit < 10, unit < 1_000_000_000_000 {
+      value += Int(digit) * unit
+      unit *= 10
+      at -= 1
+    }
+    return unit > 1 && at >= 0 && self[at] == UInt8(ascii: " ") ? value : nil
+  }
+
   /// Lends bytes that stay valid during the call.
   func withBytes<Result, Failed: Error>(
     _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws(Failed) -> Result
@@ -104,11 +130,11 @@ final class ByteQueue {
     return written
   }
 
-  /// Makes room at the end: by moving what is there to the front, or by growing.
+  /// Makes room at the end: by growing, or by moving what is there to the front where that frees more than it moves.
   private func reserve(_ room: Int) {
     if capacity - tail >= room { return }
     let used = count
-    if used + room > capacity {
+    if used > head || used + room > capacity {
       let larger = max(capacity * 2, used + room)
       let moved = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
       unsafe moved.copyMemory(from: storage + head, byteCount: used)

@@ -53,6 +53,7 @@ enum Frontend {
   static let sync = UInt8(ascii: "S")
   static let terminate = UInt8(ascii: "X")
 
+  static let copyDoneMessage: [UInt8] = [copyDone, 0, 0, 0, 4]
   static let flushMessage: [UInt8] = [flush, 0, 0, 0, 4]
   static let syncMessage: [UInt8] = [sync, 0, 0, 0, 4]
   static let terminateMessage: [UInt8] = [terminate, 0, 0, 0, 4]
