@@ -18,6 +18,9 @@ public struct Migration: Sendable {
     Migration(7, "0007_dead_letter", PackageResources._007_dead_letter_sql),
     Migration(8, "0008_dead_letter_part", PackageResources._008_dead_letter_part_sql),
     Migration(9, "0009_health", PackageResources._009_health_sql),
+    Migration(10, "0010_lane_shards", PackageResources._010_lane_shards_sql),
+    Migration(11, "0011_shard", PackageResources._011_shard_sql),
+    Migration(12, "0012_item_mapping", PackageResources._012_item_mapping_sql),
   ]
 
   private init(_ version: Int, _ name: String, _ bytes: [UInt8]) {

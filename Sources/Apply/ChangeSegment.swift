@@ -12,6 +12,9 @@ package enum ChangeKind: UInt8, Sendable {
   case add
   /// One copy less of it.
   case remove
+  /// The row should be this, but can't: what the source holds is no value of a column. Goes where the policy about refused
+  /// rows says; `ChangeSegment.refusal` tells why.
+  case refused
 }
 
 /// One change of one row: ids and offsets into its segment's bytes, never text.
@@ -53,6 +56,9 @@ package struct Change: Sendable {
   @exclusivity(unchecked) private var allBytes: ByteBuffer
   @exclusivity(unchecked) private var allChanges: [Change] = []
 
+  /// Why changes are refused, by where their rows begin.
+  private var refusals: [Int: Failure] = [:]
+
   package init(capacity: Int) { unsafe allBytes = ByteBuffer(capacity: capacity) }
 
   package var bytes: ByteBuffer {
@@ -88,6 +94,19 @@ package struct Change: Sendable {
     change.rowCount = row.count
     swap(&bytes, &row)
     unsafe finish(change, key, keyInRow)
+  }
+
+  /// Appends a change whose row can't be written. Its bytes hold what could be made of it; none are empty.
+  package func append(
+    refused change: consuming Change, row: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer, because failure: Failure
+  ) {
+    refusals[bytes.count] = failure
+    unsafe append(change, row: row, key: key, keyInRow: nil)
+  }
+
+  /// Why a change is refused; `nil` for any other.
+  package func refusal(of change: Change) -> Failure? {
+    change.kind == .refused ? refusals[change.rowStart] : nil
   }
 
   private func finish(_ change: consuming Change, _ key: UnsafeRawBufferPointer, _ keyInRow: Range<Int>?) {

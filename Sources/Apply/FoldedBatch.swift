@@ -33,6 +33,8 @@ package import ChangeModel
   package private(set) var byteCount = 0
   /// The source's transactions that changed rows of which only a part came, or all when every row may be read again.
   package private(set) var partialTransactions: [UInt32] = []
+  /// Why its only row is refused by Penstock itself; `nil` when none is.
+  package private(set) var refusal: Failure?
   private var segments: [ChangeSegment] = []
   private var merged = ByteBuffer(capacity: 1024)
   /// Open addressing over `entries`: index + 1, 0 is free. A power of two, at most half full.
@@ -53,6 +55,7 @@ package import ChangeModel
     changeCount = 0
     rowCount = 0
     byteCount = 0
+    refusal = nil
   }
 
   /// Takes one more change in, if the envelope admits it and it can be folded.
@@ -65,6 +68,9 @@ package import ChangeModel
   package mutating func add(
     _ change: Change, of segment: ChangeSegment, rowsMax: Int = .max, foldsAll: Bool = false
   ) -> Bool {
+    // A refused row is dealt with alone.
+    if change.kind == .refused || refusal != nil, !isEmpty { return false }
+    refusal = segment.refusal(of: change)
     let key = unsafe segment.key(of: change)
     let slot = unsafe slotIndex(of: key, hash: change.keyHash, table: change.table)
     let found = Int(slots[slot]) - 1
@@ -116,6 +122,7 @@ package import ChangeModel
     _ change: Change, _ segment: ChangeSegment, into index: Int, _ rowsMax: Int, _ foldsAll: Bool
   ) -> Bool {
     switch (entries[index].kind, change.kind) {
+    case (_, .refused), (.refused, _): return false
     case (_, .add): return addCopies(1, to: index, rowsMax)
     case (_, .remove): return addCopies(-1, to: index, rowsMax)
     case (_, .upsert), (_, .delete):

@@ -1,4 +1,4 @@
-/// A table's schema and name, as stored in the catalog (unquoted, case kept).
+/// A table's schema and name, as stored in the catalog (unquoted, case kept). A DynamoDB table has no schema: an empty one.
 package struct TableName: Hashable, Comparable, Sendable, CustomStringConvertible {
   package var schema: String
   package var name: String
@@ -8,8 +8,8 @@ package struct TableName: Hashable, Comparable, Sendable, CustomStringConvertibl
     self.name = name
   }
 
-  /// `schema.name`, unquoted: for people and for the state tables.
-  package var description: String { "\(schema).\(name)" }
+  /// `schema.name`, unquoted, or the name alone: for people and for the state tables.
+  package var description: String { schema.isEmpty ? name : "\(schema).\(name)" }
 
   package static func < (a: TableName, b: TableName) -> Bool {
     a.schema == b.schema ? a.name < b.name : a.schema < b.schema

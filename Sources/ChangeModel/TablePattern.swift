@@ -30,6 +30,46 @@ package struct TablePattern: Hashable, Sendable, CustomStringConvertible {
     description = text
   }
 
+  /// How the tables of a source are called.
+  package enum Naming: Hashable, Sendable {
+    /// Schema and name, with SQL's quotes.
+    case sql
+    /// One name of letters, digits, `_`, `-` and `.`, upper and lower case kept (DynamoDB Developer Guide, "Naming rules").
+    case dynamoDB
+  }
+
+  /// - Throws: what is wrong with `text`.
+  package init(_ text: String, _ naming: Naming) throws(Malformed) {
+    switch naming {
+    case .sql: try self.init(text)
+    case .dynamoDB: self.init(schema: [], name: try Self.dynamoDBName(text), description: text)
+    }
+  }
+
+  private init(schema: [Piece], name: [Piece], description: String) {
+    self.schema = schema
+    self.name = name
+    self.description = description
+  }
+
+  private static func dynamoDBName(_ text: String) throws(Malformed) -> [Piece] {
+    var pieces: [Piece] = []
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      // One wildcard does the work of several, and matching stays fast.
+      case "*": if pieces.last != .any { pieces.append(.any) }
+      case "?": pieces.append(.one)
+      case "A"..."Z", "a"..."z", "0"..."9", "_", "-", ".": pieces.append(.literal(scalar))
+      default: throw Malformed(reason: "is no name of a DynamoDB table")
+      }
+    }
+    if pieces.isEmpty { throw Malformed(reason: "is empty") }
+    if case .exactly(let name) = part(pieces), !(3...255).contains(name.utf8.count) {
+      throw Malformed(reason: "has not 3 to 255 characters")
+    }
+    return pieces
+  }
+
   /// Matches exactly this table.
   package init(_ table: TableName) {
     schema = table.schema.unicodeScalars.map(Piece.literal)

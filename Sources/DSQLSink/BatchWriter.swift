@@ -1,5 +1,6 @@
 package import Apply
 package import ChangeModel
+package import Lanes
 package import Postgres
 internal import Runtime
 internal import SQLMapping
@@ -97,15 +98,19 @@ package struct BatchWriter: ~Copyable {
   private let catalog: StatementCatalog
   private let identity: WriterIdentity
   private let isPipelined: Bool
+  private let shardLog: ShardLog?
   private var parameters = ArrayParameters()
 
+  /// - Parameter shardLog: of a source with shards.
   package init(
-    plans: [TablePlan], catalog: StatementCatalog, identity: WriterIdentity, isPipelined: Bool
+    plans: [TablePlan], catalog: StatementCatalog, identity: WriterIdentity, isPipelined: Bool,
+    shardLog: ShardLog? = nil
   ) {
     self.plans = plans
     self.catalog = catalog
     self.identity = identity
     self.isPipelined = isPipelined
+    self.shardLog = shardLog
   }
 
   /// Gives back what a large row has taken.
@@ -171,13 +176,21 @@ package struct BatchWriter: ~Copyable {
       .state,
       sql: """
         UPDATE penstock.lane SET position=coalesce($1::text, position), changes=changes+$2::bigint, \
-        fence=1/((epoch=$3::bigint AND ($1::text IS NULL OR position=$6))::int) \
+        shards=coalesce($7::text, shards), fence=1/((epoch=$3::bigint AND ($1::text IS NULL OR position=$6))::int) \
         WHERE pipeline=$4 AND stream='main' AND lane=$5::int
         """,
       [
         receipt.position?.description, String(receipt.changes), String(identity.epoch), identity.pipeline,
-        String(receipt.lane), receipt.previous.description,
+        String(receipt.lane), receipt.previous.description, shards(receipt),
       ])
+  }
+
+  /// How far the lane has come in each shard with this receipt; `nil` where there are none.
+  private func shards(_ receipt: LaneReceipt) -> String? {
+    guard let shardLog, let position = receipt.position else { return nil }
+    return ShardLog.text(
+      shardLog.marks(
+        ofLane: receipt.lane, committed: receipt.previous.commitLSN.rawValue, through: position.commitLSN.rawValue))
   }
 
   /// Deletes every copy of the rows that lose some, in a flight of their own, since the number of copies decides

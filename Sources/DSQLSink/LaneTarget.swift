@@ -58,7 +58,7 @@ package final class SessionTarget: LaneTarget {
     state = StateStore(pipeline: context.identity.pipeline)
     writer = BatchWriter(
       plans: context.plans, catalog: StatementCatalog(context.plans, format: context.format),
-      identity: context.identity, isPipelined: context.options.isPipelined)
+      identity: context.identity, isPipelined: context.options.isPipelined, shardLog: context.shardLog)
   }
 
   package func retrying<Result>(

@@ -35,6 +35,7 @@ extension LaneWorker {
       }
       Failpoint.reach(.serialBegun)
       let queued = merged(work)
+      if queued.isEmpty { return }
       var isStuck = false
       do throws(Failure) {
         switch try settle(queued, complete, nothingComes: nothingComes) {
@@ -161,7 +162,8 @@ extension LaneWorker {
       }
     }
     merged.sort { $0.change.position < $1.change.position }
-    return merged
+    // A refused row is its lane's concern, and what follows it must wait for that.
+    return Array(merged.prefix { $0.change.kind != .refused })
   }
 
   /// How many of the changes the positions can cover: copies of rows without a key must be written together with the

@@ -16,6 +16,8 @@ package struct LaneContext: Sendable {
   package var log: Log
   /// Keep source transactions whole: end batches where they end.
   package var keepsTransactions: Bool
+  /// Of a source with shards.
+  package var shardLog: ShardLog?
 
   package init(
     options: SinkOptions, identity: WriterIdentity, plans: [TablePlan], format: WireFormat, group: LaneGroup,
@@ -115,6 +117,10 @@ package final class LaneWorker {
       let receipt = LaneReceipt(
         lane: lane, position: batch.position, after: context.group.committed(lane), changes: batch.changeCount,
         letters: letters(replacedBy: batch))
+      if let refusal = batch.refusal {
+        try park(batch, refusal, .data, [receipt])
+        return context.group.finish(lane, changes: batch.changeCount)
+      }
       var outcome = try firstTry(receipt)
       if case .rowMissing = outcome {
         if try completePatches() {

@@ -211,7 +211,7 @@ package struct StateStore: Sendable {
           """
           INSERT INTO penstock.lane (pipeline, stream, lane, epoch, position, changes)
           VALUES ($1, 'main', $2::int, $3::bigint, $4, 0) ON CONFLICT (pipeline, stream, lane) DO UPDATE
-          SET epoch=EXCLUDED.epoch, position=EXCLUDED.position, changes=0
+          SET epoch=EXCLUDED.epoch, position=EXCLUDED.position, changes=0, shards=NULL
           """, [pipeline, String(lane), String(identity.epoch), position.description])
       }
       try connection.query(
@@ -282,7 +282,7 @@ package struct StateStore: Sendable {
         """, [pipeline])
       if gone.affected == 0 { break }
     }
-    for table in ["health", "table_state", "lane", "pipeline"] {
+    for table in ["health", "table_state", "item_mapping", "shard", "lane", "pipeline"] {
       try connection.query("DELETE FROM penstock.\(table) WHERE pipeline=$1", [pipeline])
     }
   }

@@ -39,6 +39,7 @@ struct TransactionPlan {
       case .upsert:
         if mode != .deletesOnly { upserts[table].append(index) }
         if mode == .replacing || mode == .deletesOnly { deletes[table].append(index) }
+      case .refused: break
       case .patch where mode == .deletesOnly: deletes[table].append(index)
       case .patch where mode == .rowsOnly || mode == .displacing || mode == .copiesOnly: break
       case .patch:

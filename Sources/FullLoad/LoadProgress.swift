@@ -15,6 +15,8 @@ package final class LoadProgress: Sendable {
     package var rowsEstimate = 0
     /// Part of `bytesEstimate` that finished chunks stood for.
     package var bytesEstimateDone: UInt64 = 0
+
+    package init(name: TableName) { self.name = name }
   }
 
   private struct State {
@@ -46,12 +48,18 @@ package final class LoadProgress: Sendable {
     state.withLock { $0 = State(tables: tables, startedAt: monotonicNow()) }
   }
 
-  func add(rows: Int, bytes: Int, to table: Int) {
+  /// Starts counting the parts of other tables than PostgreSQL's.
+  package func begin(_ tables: [Table]) { state.withLock { $0 = State(tables: tables, startedAt: monotonicNow()) } }
+
+  package func add(rows: Int, bytes: Int, to table: Int) {
     state.withLock { state in
       state.tables[table].rows += rows
       state.tables[table].bytes += bytes
     }
   }
+
+  /// A part of a table is in the target, of those whose sizes are not known.
+  package func finishPart(ofTable table: Int) { state.withLock { $0.tables[table].chunksDone += 1 } }
 
   func finish(_ chunk: Chunk) {
     state.withLock { state in

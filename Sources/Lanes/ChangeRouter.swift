@@ -20,6 +20,9 @@ package struct ChangeRouter: ~Copyable {
   private var scratch = ByteBuffer(capacity: 4096)
   /// The source's id of the transaction that the next changes belong to.
   package var transaction: UInt32 = 0
+  /// For each lane whether it has the changes that are routed next, although its position does not say so; empty when none
+  /// has.
+  package var lanesAhead: [Bool] = []
   /// Changes routed so far, those passed over included.
   package private(set) var routedCount = 0
 
@@ -67,6 +70,22 @@ package struct ChangeRouter: ~Copyable {
     }
   }
 
+  /// Routes a row that can't be written.
+  ///
+  /// - Parameter row: a `WireRow` of what could be made of it, its key at least.
+  package mutating func routeRefused(
+    table: UInt32, row: UnsafeRawBufferPointer, because failure: Failure, at position: StreamPosition
+  ) {
+    let plan = plans[Int(table)]
+    scratch.removeAll()
+    unsafe Self.appendCanonicalKey(of: row, plan, to: &scratch)
+    let hash = unsafe stableHash(scratch.bytes, seed: UInt64(table))
+    let laneHash = unsafe plan.laneHash(ofKey: scratch.bytes, hash: hash)
+    guard let segment = segment(for: laneHash, position, startsNew: false) else { return }
+    let change = Change(position: position, transaction: transaction, table: table, kind: .refused, keyHash: hash)
+    unsafe segment.append(refused: change, row: row, key: scratch.bytes, because: failure)
+  }
+
   /// Routes the removal of the row with this key.
   ///
   /// - Parameter fields: the columns of `TablePlan.keyColumns`, each with its length.
@@ -102,7 +121,7 @@ package struct ChangeRouter: ~Copyable {
   ) -> ChangeSegment? {
     routedCount += 1
     let lane = Int(((hash >> 32) * UInt64(group.laneCount)) >> 32)
-    if position <= committed[lane] { return nil }
+    if position <= committed[lane] || !lanesAhead.isEmpty && lanesAhead[lane] { return nil }
     if let segment = open[lane] {
       if segment.bytes.count < segmentBytes && !startsNew { return segment }
       group.push(segment, to: lane)

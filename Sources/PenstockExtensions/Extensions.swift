@@ -68,6 +68,6 @@ public struct Extensions: Sendable {
 package enum BuiltInNames {
   package static let authenticationProviders = ["iam", "password"]
   package static let errorPolicies = ["default"]
-  package static let sources = ["postgres"]
+  package static let sources = ["postgres", "dynamodb"]
   package static let sinks = ["dsql", "postgres"]
 }

@@ -15,6 +15,8 @@ package struct Endpoints: Sendable {
   package let replication: ConnectionSettings
   /// A registered source, in place of a server.
   package let ownSource: OwnSource?
+  /// A DynamoDB source, in place of a server.
+  package let dynamodb: DynamoDBAccess?
   /// A registered sink, in place of a server.
   package let ownSink: OwnSink?
   /// Of a registered sink it leads nowhere, as `source` does.
@@ -26,13 +28,19 @@ package struct Endpoints: Sendable {
 
   /// - Throws: when an extension can't be made.
   package init(_ settings: PipelineSettings, _ surroundings: Surroundings, log: Log) throws(Failure) {
+    let retry = settings.sink.retry
     switch settings.source.kind {
     case .postgres(let server, let login):
       source = try Endpoints.sourceConnection(server, surroundings.gate(login, server, role: .source))
+      (ownSource, dynamodb) = (nil, nil)
+    case .dynamodb(let settings):
+      source = Endpoints.noServer("source", "dynamodb", .source)
       ownSource = nil
+      dynamodb = DynamoDBAccess(settings, environment: surroundings.environment, retry: retry, log: log)
     case .registered(let type, let options):
       source = Endpoints.noServer("source", type, .source)
       ownSource = try surroundings.source(type, options, pipeline: settings.name)
+      dynamodb = nil
     }
     replication = source.adding([("replication", "database")])
     login = Endpoints.login(settings, environment: surroundings.environment, log: log)

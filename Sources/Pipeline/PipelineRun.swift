@@ -136,6 +136,7 @@ package final class PipelineRun: Sendable {
     monitor.phase = .starting
     if let sink = endpoints.ownSink { return try await attempt(sink) }
     if let source = endpoints.ownSource { return try await attempt(source, &identity) }
+    if let source = endpoints.dynamodb { return try await attempt(source, &identity) }
     let preparation = try Preparation(settings, endpoints, interrupt: stopSignal)
     let session = SinkSession(endpoints.sink, interrupt: stopSignal, log: log)
     let store = StateStore(pipeline: settings.name)

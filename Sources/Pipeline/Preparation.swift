@@ -20,12 +20,15 @@ package struct Preparation: Sendable {
   package let senderTimeout: Duration?
   /// Of a registered source: for each of its tables the index of its mapping, `nil` for one that is not selected.
   let ownTables: [UInt32?]
+  /// Of a DynamoDB source: its tables, as the mappings are.
+  package let items: [ItemSource]
 
-  /// For a registered source.
-  init(sourceIdentity: String, mappings: [TableMapping], ownTables: [UInt32?]) {
+  /// For a registered source, or DynamoDB.
+  init(sourceIdentity: String, mappings: [TableMapping], ownTables: [UInt32?] = [], items: [ItemSource] = []) {
     self.sourceIdentity = sourceIdentity
     self.mappings = mappings
     self.ownTables = ownTables
+    self.items = items
     (serverVersion, catalogLSN, uncopied, senderTimeout) = (0, .zero, [], nil)
   }
 
@@ -34,7 +37,7 @@ package struct Preparation: Sendable {
   /// - Throws: when nothing is selected, or when a selected table can't be replicated.
   package init(_ settings: PipelineSettings, _ endpoints: Endpoints, interrupt: Wakeup? = nil) throws(Failure) {
     let connection = try Connection(endpoints.source, interrupt: interrupt)
-    ownTables = []
+    (ownTables, items) = ([], [])
     catalogLSN = try ReplicationSlot.currentLSN(connection)
     let catalog = try SourceCatalog.read(connection) { settings.source.selects($0) }
     guard !catalog.tables.isEmpty else {

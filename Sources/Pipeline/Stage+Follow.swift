@@ -220,10 +220,13 @@ struct OwnershipWatch: Sendable {
   /// `nil` for a registered source, whose end nobody knows.
   let source: ConnectionSettings?
   let progress: StreamProgress
+  /// Of a source with shards: writes down what every lane has.
+  var settle: (@Sendable (Connection) throws(Failure) -> Void)?
   let log: Log
 
   /// Lets the source be told what is committed now, once the target remembers that it was.
   func raiseLimit(_ connection: Connection) throws(Failure) {
+    if let settle { return try settle(connection) }
     let committed = progress.committed
     guard committed > progress.reportLimit else { return }
     try store.update(identity, [("confirm_limit", committed.description)], connection)
@@ -237,7 +240,7 @@ struct OwnershipWatch: Sendable {
       group.endSignal.wait(for: .milliseconds(250))
       if group.endSignal.isSignalled { return }
       let committed = progress.committed
-      if committed == last { attempt(session) { connection throws(Failure) in try raiseLimit(connection) } }
+      if committed == last || settle != nil { attempt(session) { connection throws(Failure) in try raiseLimit(connection) } }
       last = committed
     }
   }

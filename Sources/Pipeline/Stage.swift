@@ -111,11 +111,16 @@ struct Stage {
     let known = try state("reading the state") { connection throws(Failure) in try store.tables(connection) }
     let loaded = Set(known.map(\.sourceTable))
     for mapping in preparation.mappings where !loaded.contains(mapping.source.name.description) {
-      throw Failure(
-        .configuration, "table \(mapping.source.name) was added to a pipeline that has already loaded its tables",
-        location: "\(mapping.source.name)",
-        hint: "Replicate it by a pipeline of its own, or run penstock reset and load all tables again.")
+      throw tooLate(mapping)
     }
+  }
+
+  /// What is said about a table that was added to a pipeline whose load is over.
+  func tooLate(_ mapping: TableMapping) -> Failure {
+    Failure(
+      .configuration, "table \(mapping.source.name) was added to a pipeline that has already loaded its tables",
+      location: "\(mapping.source.name)",
+      hint: "Replicate it by a pipeline of its own, or run penstock reset and load all tables again.")
   }
 
   /// Builds the indexes that are not built yet, and remembers it.

@@ -20,6 +20,13 @@ package struct IAMLogin: Hashable, Sendable {
 }
 
 extension IAMLogin {
+  static let rolePattern = "arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+"
+  static let roleExpected = "the ARN of a role such as arn:aws:iam::123456789012:role/penstock"
+  static let externalIDPattern = "[A-Za-z0-9_+=,.@:/-]{2,1224}"
+  static let externalIDExpected = "2 to 1224 letters, digits or _+=,.@:/-"
+  static let sessionNamePattern = "[A-Za-z0-9_+=,.@-]{2,64}"
+  static let sessionNameExpected = "2 to 64 letters, digits or _+=,.@-"
+
   /// The settings that mean nothing without tokens.
   static let keys = ["region", "iam-role", "iam-external-id", "iam-session-name"]
 
@@ -33,17 +40,16 @@ extension IAMLogin {
       absent: "the label before `.on.aws` in `host`, else `AWS_REGION`, the AWS profile's, or the EC2 instance's")
     let role = section.optional(
       .text(
-        "iam-role", "arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+",
-        expected: "the ARN of a role such as arn:aws:iam::123456789012:role/penstock",
+        "iam-role", rolePattern, expected: roleExpected,
         "The role to assume by STS before tokens are signed."),
       absent: "the AWS credentials that are found, as they are")
     let externalID = section.optional(
       .text(
-        "iam-external-id", "[A-Za-z0-9_+=,.@:/-]{2,1224}", expected: "2 to 1224 letters, digits or _+=,.@:/-",
+        "iam-external-id", externalIDPattern, expected: externalIDExpected,
         "The external id that the trust policy of `iam-role` asks for."), absent: "none")
     let sessionName = section.optional(
       .text(
-        "iam-session-name", "[A-Za-z0-9_+=,.@-]{2,64}", expected: "2 to 64 letters, digits or _+=,.@-",
+        "iam-session-name", sessionNamePattern, expected: sessionNameExpected,
         "What AWS's logs call the session of `iam-role`."), absent: "`penstock-` and the pipeline's name")
     for key in ["iam-external-id", "iam-session-name"] { section.rule(.needsOne(["iam-role"], with: key)) }
     guard kind == .dsql else { return nil }

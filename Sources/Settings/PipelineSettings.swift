@@ -44,7 +44,7 @@ package struct PipelineSettings: Hashable, Sendable {
     for route in routes {
       if let target = route.target(of: table) { return target }
     }
-    return table
+    return table.schema.isEmpty ? TableName("public", table.name) : table
   }
 }
 
@@ -79,9 +79,10 @@ extension PipelineSettings {
     if case .registered(let type, _) = source.kind, mode != .fullLoadAndCDC {
       root.report("source", "type \(type) gives rows and changes as one; expected pipeline.mode: full-load-and-cdc")
     }
+    let naming = source.naming
     var lines: [TablePattern: Int] = [:]
     routes = root.sections("route", "Other names for tables in the target.") { section in
-      let rule = RouteRule(&section)
+      let rule = RouteRule(&section, naming)
       guard section.problems.isEmpty, let line = section.line("source-table") else { return rule }
       if let first = lines.updateValue(line, forKey: rule.sourceTable) {
         section.report("source-table", "routed already on line \(first); expected one rule for it")

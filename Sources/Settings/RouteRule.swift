@@ -19,20 +19,21 @@ package struct TableTarget: Hashable, Sendable {
   package let name: String?
 
   package func name(for table: TableName) -> TableName {
-    TableName(schema ?? table.schema, name ?? table.name)
+    TableName(schema ?? (table.schema.isEmpty ? "public" : table.schema), name ?? table.name)
   }
 }
 
 extension RouteRule {
-  init(_ section: inout SettingsSection) {
+  init(_ section: inout SettingsSection, _ naming: TablePattern.Naming) {
     sourceTable = section.required(
       .tablePattern(
-        "source-table", "The tables the rule is for, by exact name or pattern. The first rule that matches counts."))
+        "source-table", "The tables the rule is for, by exact name or pattern. The first rule that matches counts.",
+        naming))
     sinkTable = section.required(
       .tableTarget("sink-table", "Their name in the target. A part that is `*` keeps the source's."))
     let merges =
       sinkTable.name != nil && !sourceTable.namePart.isExact
-      || sinkTable.schema != nil && !sourceTable.schemaPart.isExact
+      || sinkTable.schema != nil && !sourceTable.schemaPart.isExact && naming == .sql
     if merges, section.isGiven("sink-table") {
       section.report(
         "sink-table",

@@ -118,7 +118,9 @@ extension SettingType {
       }
     case .byteSize(let range): orEnvironment(Self.pattern(byteSizePattern), Self.integerSchema(range))
     case .connectionURL: orEnvironment(.object(["type": .string("string"), "pattern": .string("^postgres(ql)?://")]))
-    case .tablePattern, .tableTarget: orEnvironment(.object(["type": .string("string"), "pattern": .string(#".\.."#)]))
+    // Names of DynamoDB tables have no schema.
+    case .tablePattern: orEnvironment(.object(["type": .string("string"), "minLength": .integer(1)]))
+    case .tableTarget: orEnvironment(.object(["type": .string("string"), "pattern": .string(#".\.."#)]))
     case .list(let element, let minimum):
       .object(["type": .string("array"), "minItems": .integer(minimum), "items": element.schema])
     case .texts:

@@ -44,7 +44,7 @@ package struct DeadLetter: Hashable, Sendable {
     targetTable = mapping.target.quoted
     operation =
       switch kind {
-      case .upsert: .upsert
+      case .upsert, .refused: .upsert
       case .patch: .patch
       case .delete: .delete
       case .add, .remove: .add

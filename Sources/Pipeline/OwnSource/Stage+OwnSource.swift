@@ -128,8 +128,8 @@ extension Stage {
   }
 }
 
-/// A registered source gives whole rows, so nothing is ever missing of one.
-private struct NoSourceRows: SourceRows {
+/// A registered source and DynamoDB give whole rows, so nothing is ever missing of one.
+struct NoSourceRows: SourceRows {
   func fetch(
     _ plan: TablePlan, after transactions: [UInt32], keys: [[UInt8]], into bytes: inout ByteBuffer,
     _ placed: (Int, Range<Int>) -> Bool

@@ -1,0 +1,46 @@
+package import Apply
+internal import ChangeModel
+internal import SQLMapping
+
+/// What becomes of the rows whose items DynamoDB removes because their time has come.
+package enum ItemExpiry: Hashable, Sendable {
+  case delete
+  case keep
+  /// They stay, with the time in the row's last column.
+  case mark
+}
+
+/// A DynamoDB table as its items are read.
+package struct ItemTable: Sendable {
+  package let mapping: ItemMapping
+  package let plan: TablePlan
+  package let expiry: ItemExpiry
+
+  /// - Parameter plan: of the mapping's columns, and one more when expired items are marked.
+  package init(_ mapping: ItemMapping, _ plan: TablePlan, expiry: ItemExpiry) {
+    self.mapping = mapping
+    self.plan = plan
+    self.expiry = expiry
+  }
+
+  var index: UInt32 { plan.index }
+  var name: String { "\(plan.mapping.source.name)" }
+
+  func unreadable(_ call: String, _ fault: JSONFault) -> Failure {
+    Failure(
+      .source, "an answer of \(call) can't be read: \(fault)", location: name,
+      hint: "Look at what stands between Penstock and DynamoDB. Nothing is lost: the next run asks again.",
+      isTransient: true)
+  }
+}
+
+/// Makes rows of a table's items. Used by one thread at a time.
+final class ItemReader {
+  let table: ItemTable
+  var rows: ItemRows
+
+  init(_ table: ItemTable) {
+    self.table = table
+    rows = ItemRows(table.mapping)
+  }
+}
