@@ -128,6 +128,7 @@ let package = Package(
     tests("TransformsTests", ["Transforms", "Apply", "SQLMapping", "ChangeModel"]),
     tests("LanesTests", ["ChangeTestKit", "Lanes", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
     tests("RuntimeTests", ["Runtime"]),
+    tests("DynamoDBSourceTests", ["DynamoDBSource", "AWS", "Lanes", "Apply", "SQLMapping", "Runtime", "ChangeModel"]),
     tests("PostgresTests", ["Postgres", "Runtime", "PenstockExtensions", "ChangeModel"]),
     tests(
       "PostgresSourceTests",

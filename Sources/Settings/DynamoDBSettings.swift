@@ -65,8 +65,8 @@ extension DynamoDBSettings {
         "Whether Scan sees all that was written before it, for twice the read capacity. Without it, what was written "
           + "within about a second before the load began may be missed until it changes again."), default: true)
     segments = section.optional(
-      .integer("scan-segments", in: 1...1_000_000, "Parts of a table that are scanned at once."),
-      absent: "by the table's size, at most `sink.parallelism`")
+      .integer("scan-segments", in: 1...2000, "Parts into which a table is cut for its scan."),
+      absent: "`sink.parallelism`")
     pageItems = section.optional(
       .integer("batch-size", in: 1...1_000_000, "Most items in one answer of Scan."), absent: "as many as 1 MB holds")
     readCapacity = section.optional(
@@ -87,6 +87,9 @@ extension DynamoDBSettings {
     let column = section.optional(
       .text("ttl-column", "The column of type timestamptz for `ttl-deletes: soft-delete`."), absent: "`expired_at`")
     section.rule(.onlyWhen(key: "ttl-deletes", value: "soft-delete", ["ttl-column"]))
+    if section.isGiven("ttl-column"), !section.isGiven("ttl-deletes") {
+      section.report("ttl-column", "only for ttl-deletes: soft-delete; expected it to be absent")
+    }
     switch deletes {
     case "skip": return .keep
     case "soft-delete": return .mark(column: column ?? "expired_at")

@@ -117,7 +117,9 @@ extension Setting where Value == TablePattern {
       read: { (scalar) throws(ValueProblem) in
         let text = try scalar.asText()
         do throws(TablePattern.Malformed) { return try TablePattern(text, naming) } catch {
-          throw ValueProblem(what: text.isEmpty ? "is empty" : error.reason)
+          throw ValueProblem(
+            what: text.isEmpty ? "is empty" : error.reason,
+            expected: naming == .dynamoDB ? "a name such as Orders or Orders*, of letters, digits, _, - and ." : nil)
         }
       })
   }

@@ -132,6 +132,7 @@ package struct ModelDatabase: Hashable, Sendable {
         case .patch: apply(.patch(row), plan)
         case .delete: apply(.delete(row), plan)
         case .add, .remove: add(entry.copies, row, plan)
+        case .refused: break
         }
       }
     }

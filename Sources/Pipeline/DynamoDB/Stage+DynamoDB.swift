@@ -52,8 +52,21 @@ extension Stage {
     await runLanes(context, count: lanes.count, watch) { () async throws(Failure) in
       await read(followers, scan, router, group, phase)
     }
-    do throws(Failure) { try keeper.settle(session.connection()) } catch { log.debug("last note: \(error.message)") }
+    await noteFinally(keeper)
     if let failure = group.failure { throw failure }
+  }
+
+  /// Writes down what every lane has in the end, if the target still answers: so that less is read again next time, and the
+  /// number of lanes may change.
+  private func noteFinally(_ keeper: ShardKeeper) async {
+    let patience = Wakeup()
+    let alarm = Task {
+      try? await Task.sleep(for: .seconds(3))
+      patience.signal()
+    }
+    let session = SinkSession(run.endpoints.sink, interrupt: patience, log: log)
+    do throws(Failure) { try keeper.settle(session.connection()) } catch { log.debug("last note: \(error.message)") }
+    alarm.cancel()
   }
 
   // MARK: State
