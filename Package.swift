@@ -91,13 +91,14 @@ let package = Package(
     room(
       "Operations",
       [
-        "Settings", "Pipeline", "FullLoad", "DSQLSink", "PostgresSource", "Postgres", "AWS", "Runtime", "SQLMapping",
-        "ChangeModel",
+        "Settings", "Pipeline", "FullLoad", "DSQLSink", "DynamoDBSource", "PostgresSource", "Postgres", "AWS", "Runtime",
+        "SQLMapping", "ChangeModel",
       ]),
     room(
       "Commands",
       [
-        "Operations", "Pipeline", "Verification", "Settings", "FullLoad", "DSQLSink", "PostgresSource", "Postgres",
+        "Operations", "Pipeline", "Verification", "Settings", "FullLoad", "DSQLSink", "DynamoDBSource", "PostgresSource",
+        "Postgres",
         "AWS", "Runtime", "SQLMapping", "PenstockExtensions", "ChangeModel", "CommandLineArguments",
       ]),
     room("Penstock", ["Commands", "PenstockExtensions"]),

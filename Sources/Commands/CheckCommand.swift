@@ -1,5 +1,6 @@
 import ChangeModel
 import DSQLSink
+import DynamoDBSource
 import FullLoad
 import Glibc
 import Operations
@@ -46,6 +47,9 @@ private func findings(_ settings: PipelineSettings, _ endpoints: Endpoints) asyn
     return sorted(
       try TargetCheck(settings, endpoints).findings(preparation.mappings, sourceIdentity: preparation.sourceIdentity))
   }
+  if let source = endpoints.dynamodb {
+    return sorted(try await DynamoDBCheck(settings, source, endpoints).findings())
+  }
   let source = try Connection(InstanceProbe.observing(endpoints.source))
   let request = CheckRequest(
     slotName: settings.source.slotName, publicationName: settings.source.publicationName,
@@ -90,6 +94,13 @@ private func plan(_ settings: PipelineSettings, _ endpoints: Endpoints) async th
   if let source = endpoints.ownSource {
     let mappings = try await Preparation(settings, source, endpoints.sink.dialect).mappings
     return PlanReport(mappings, by: SchemaMapper(dialect: endpoints.sink.dialect)).description
+  }
+  if let source = endpoints.dynamodb {
+    let preparation = try await Preparation(
+      settings, source.settings, source.service(), inferences: [:], dialect: endpoints.sink.dialect)
+    var notes: [TableName: [String]] = [:]
+    for item in preparation.items { notes[item.mapping.table] = item.mapping.notes }
+    return PlanReport(preparation.mappings, by: SchemaMapper(dialect: endpoints.sink.dialect), notes: notes).description
   }
   let preparation = try Preparation(settings, endpoints)
   let source = try Connection(InstanceProbe.observing(endpoints.source))

@@ -26,7 +26,7 @@ package struct PipelineReset {
     let sink = try Connection(endpoints.sink.connection)
     let store = StateStore(pipeline: settings.name)
     let state = try store.exists(sink) ? try store.read(sink) : nil
-    if endpoints.ownSource == nil { try removeFromSource(state, say) }
+    if settings.source.server != nil { try removeFromSource(state, say) }
     guard state != nil else {
       say("there is no state of pipeline \(settings.name) in the target")
       return

@@ -58,6 +58,7 @@ package final class RunDisplay: Sendable {
   // MARK: Stream
 
   private func streamFrame(_ phase: RunMonitor.Phase) -> StatusDisplay.Frame {
+    if let lag = monitor.streamLag { return lagFrame(phase, lag) }
     let stream = monitor.stream
     let now = monotonicNow()
     let changes = monitor.apply.changes
@@ -79,6 +80,17 @@ package final class RunDisplay: Sendable {
       // Nobody knows where a registered source ends.
       + (stream.serverEnd == .zero ? "" : "lag \(binarySize(bytes)) and \(seconds) s, ")
       + "committed \(committed)"
+    if monitor.apply.conflicts > 0 { text += ", \(grouped(monitor.apply.conflicts)) conflicts" }
+    return .init(lines: [text], summary: text)
+  }
+
+  /// Of a DynamoDB source, whose streams have no common position.
+  private func lagFrame(_ phase: RunMonitor.Phase, _ lag: RunMonitor.StreamLag) -> StatusDisplay.Frame {
+    let changes = monitor.apply.changes
+    let rate = recent.withLock { $0.changes.rate(changes, at: monotonicNow()) }
+    var text = "\(phase.rawValue): \(grouped(changes)) changes, \(grouped(Int(rate)))/s, lag \(lag.seconds) s"
+    if lag.seconds > 0 { text += ", \(roughDuration(Double(lag.secondsLeft))) until the stream forgets" }
+    if lag.throttles > 0 { text += ", throttled \(grouped(lag.throttles)) times" }
     if monitor.apply.conflicts > 0 { text += ", \(grouped(monitor.apply.conflicts)) conflicts" }
     return .init(lines: [text], summary: text)
   }

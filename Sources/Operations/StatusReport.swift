@@ -43,7 +43,7 @@ package struct StatusReport: Sendable {
 
   package var pipeline: String
   package var slotName: String
-  /// `nil` for a registered source, which is no server that could be asked.
+  /// `nil` for any source but PostgreSQL, which is no server that could be asked.
   package var source: Result<Source, Failure>?
   /// `nil` for a registered sink.
   package var target: Result<Target, Failure>?
@@ -59,7 +59,7 @@ package struct StatusReport: Sendable {
     // The slot that the state names, should the settings have changed.
     let known = (try? target?.get())?.state?.slot ?? slotName
     source =
-      endpoints.ownSource != nil
+      settings.source.server == nil
       ? nil
       : Result { () throws(Failure) in
         try Self.readSource(pipeline, known, Connection(InstanceProbe.observing(endpoints.source)))

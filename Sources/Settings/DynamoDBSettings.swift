@@ -30,6 +30,11 @@ package struct DynamoDBSettings: Hashable, Sendable {
 }
 
 extension DynamoDBSettings {
+  /// The view types of a stream that show what is needed.
+  package var views: [String] {
+    if case .mark = expiry { ["NEW_AND_OLD_IMAGES"] } else { ["NEW_AND_OLD_IMAGES", "NEW_IMAGE"] }
+  }
+
   /// - Parameter pipeline: the pipeline's name.
   init(_ section: inout SettingsSection, pipeline: String) {
     let before = section.description.settings.count

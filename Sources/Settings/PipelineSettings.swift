@@ -80,6 +80,9 @@ extension PipelineSettings {
       root.report("source", "type \(type) gives rows and changes as one; expected pipeline.mode: full-load-and-cdc")
     }
     let naming = source.naming
+    if source.dynamodb != nil, pipeline.fidelity == .transaction {
+      root.report("pipeline", "fidelity: transaction needs transactions, which a DynamoDB stream does not show; expected key")
+    }
     var lines: [TablePattern: Int] = [:]
     routes = root.sections("route", "Other names for tables in the target.") { section in
       let rule = RouteRule(&section, naming)

@@ -55,9 +55,7 @@ extension PipelineRun {
         hint: "aws dynamodb update-table --table-name \(table.name) --stream-specification "
           + "StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES; or set pipeline.mode: full-load.")
     }
-    var views = ["NEW_AND_OLD_IMAGES", "NEW_IMAGE"]
-    if case .mark = source.expiry { views.removeLast() }
-    guard let view = table.streamViewType, !views.contains(view) else { return }
+    guard let view = table.streamViewType, !source.views.contains(view) else { return }
     throw Failure(
       .source, "the stream of table \(table.name) has the view type \(view), which does not show what is needed",
       location: table.name,

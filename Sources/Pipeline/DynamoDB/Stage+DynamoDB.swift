@@ -41,10 +41,15 @@ extension Stage {
     ) { [load = run.monitor.load] table, items, bytes in load.add(rows: items, bytes: bytes, to: table) }
     let keeper = ShardKeeper(
       known, store, identity, router, shardLog, ledger, scan.progress, run.monitor.load)
+    let followers = settings.mode.follows ? makeFollowers(service, known, router, group, keeper) : []
+    let lag = LagWatch(followers, service, run.monitor, log)
     let watch = OwnershipWatch(
       store: store, identity: identity, options: run.endpoints.sink, group: group, source: nil,
-      progress: run.monitor.stream, settle: keeper.settle, log: log)
-    let followers = settings.mode.follows ? makeFollowers(service, known, router, group, keeper) : []
+      progress: run.monitor.stream,
+      settle: { connection throws(Failure) in
+        lag.look()
+        try keeper.settle(connection)
+      }, log: log)
     run.attach(group)
     defer { run.attach(nil) }
     let phase = state.phase
