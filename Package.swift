@@ -62,7 +62,6 @@ let package = Package(
     room("AWS", ["COpenSSL", "CCurl", "CPenstockShims", "Runtime", "PenstockExtensions", "ChangeModel"]),
     room("Lanes", ["Runtime", "Apply", "SQLMapping", "ChangeModel"]),
     room("PostgresSource", ["Lanes", "Postgres", "Runtime", "SQLMapping", "ChangeModel", "Apply"]),
-    room("DynamoDBSource", ["Lanes", "AWS", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
     .target(
       name: "Migrations", path: "migrations",
       resources: [
@@ -75,7 +74,9 @@ let package = Package(
       swiftSettings: shipped),
     room("DSQLSink", ["Migrations", "Lanes", "AWS", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
     room("DynamoDBSource", ["AWS", "Lanes", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
-    room("FullLoad", ["DSQLSink", "DynamoDBSource", "PostgresSource", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
+    room(
+      "FullLoad",
+      ["DSQLSink", "DynamoDBSource", "PostgresSource", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
     room(
       "Verification",
       ["FullLoad", "DSQLSink", "PostgresSource", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
@@ -91,13 +92,15 @@ let package = Package(
     room(
       "Operations",
       [
-        "Settings", "Pipeline", "FullLoad", "DSQLSink", "DynamoDBSource", "PostgresSource", "Postgres", "AWS", "Runtime",
+        "Settings", "Pipeline", "FullLoad", "DSQLSink", "DynamoDBSource", "PostgresSource", "Postgres", "AWS",
+        "Runtime",
         "SQLMapping", "ChangeModel",
       ]),
     room(
       "Commands",
       [
-        "Operations", "Pipeline", "Verification", "Settings", "FullLoad", "DSQLSink", "DynamoDBSource", "PostgresSource",
+        "Operations", "Pipeline", "Verification", "Settings", "FullLoad", "DSQLSink", "DynamoDBSource",
+        "PostgresSource",
         "Postgres",
         "AWS", "Runtime", "SQLMapping", "PenstockExtensions", "ChangeModel", "CommandLineArguments",
       ]),
@@ -129,7 +132,6 @@ let package = Package(
     tests("TransformsTests", ["Transforms", "Apply", "SQLMapping", "ChangeModel"]),
     tests("LanesTests", ["ChangeTestKit", "Lanes", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
     tests("RuntimeTests", ["Runtime"]),
-    tests("DynamoDBSourceTests", ["DynamoDBSource", "AWS", "Lanes", "Apply", "SQLMapping", "Runtime", "ChangeModel"]),
     tests("PostgresTests", ["Postgres", "Runtime", "PenstockExtensions", "ChangeModel"]),
     tests(
       "PostgresSourceTests",

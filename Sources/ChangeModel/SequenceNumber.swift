@@ -29,7 +29,8 @@ package struct SequenceNumber: Hashable, Comparable, Sendable, CustomStringConve
 
   /// The number, unless it is of 128 bits no more: of 38 digits each one is, and DynamoDB gives fewer than 30.
   package var rawValue: UInt128? {
-    let (product, overflows) = UInt128(high).multipliedReportingOverflow(by: 100_000_000_000_000_000_000_000_000_000_000_000_000)
+    let (product, overflows) = UInt128(high).multipliedReportingOverflow(
+      by: 100_000_000_000_000_000_000_000_000_000_000_000_000)
     let (sum, overflowsToo) = product.addingReportingOverflow(low)
     return overflows || overflowsToo ? nil : sum
   }

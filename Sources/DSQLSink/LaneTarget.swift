@@ -32,6 +32,9 @@ package protocol LaneTarget: AnyObject {
   /// Table and id of every letter that waits in the target.
   func parkedLetters() throws(Failure) -> [(table: String, id: String)]
 
+  /// The column of the batch's first row whose value the target does not take; `nil` when that can't be told.
+  func refusedColumn(_ batch: borrowing FoldedBatch) throws(Failure) -> String?
+
   /// Writes what of a letter's row goes ahead of the letter.
   /// - Throws: `fenced` when another instance owns the pipeline.
   func writeParts(of letter: DeadLetter) throws(Failure)
@@ -91,6 +94,27 @@ package final class SessionTarget: LaneTarget {
 
   package func parkedLetters() throws(Failure) -> [(table: String, id: String)] {
     try LetterStore(pipeline: context.identity.pipeline).parked(session.connection())
+  }
+
+  package func refusedColumn(_ batch: borrowing FoldedBatch) throws(Failure) -> String? {
+    let entry = batch.entries[0]
+    guard entry.kind == .upsert || entry.kind == .patch else { return nil }
+    let plan = context.plans[Int(entry.table)]
+    let row = unsafe batch.row(of: entry)
+    guard let offsets = unsafe WireRow.fieldOffsets(row, columns: plan.mapping.columns.count) else { return nil }
+    let connection = try session.connection()
+    for (index, column) in plan.mapping.columns.enumerated() {
+      guard let text = unsafe plan.text(of: WireRow.field(row, at: offsets[index]), index) else { continue }
+      // The protocol ends a text there, and the target takes none.
+      if text.contains(0) { return column.targetName }
+      do throws(Failure) {
+        try connection.query("SELECT $1::\(column.targetType)", [String(decoding: text, as: UTF8.self)])
+      } catch {
+        guard let state = error.state, "22" ~= state else { throw error }
+        return column.targetName
+      }
+    }
+    return nil
   }
 
   package func writeParts(of letter: DeadLetter) throws(Failure) {

@@ -110,7 +110,9 @@ extension ShardLog {
     var marks: Marks = [:]
     for part in text.split(separator: ";") {
       let sides = part.split(separator: ":", omittingEmptySubsequences: false)
-      guard sides.count == 2, let shard = Int(sides[0]), let number = SequenceNumber(String(sides[1])) else { return nil }
+      guard sides.count == 2, let shard = Int(sides[0]), let number = SequenceNumber(String(sides[1])) else {
+        return nil
+      }
       marks[shard] = number
     }
     return marks

@@ -52,7 +52,8 @@ package struct DynamoDBCheck {
       Finding(
         .tableStream, .error, table.name,
         "its stream has the view type \(view), and needs \(source.settings.views.joined(separator: " or "))",
-        fix: "aws dynamodb update-table --table-name \(table.name) --stream-specification StreamEnabled=false\n\(enable)")
+        fix:
+          "aws dynamodb update-table --table-name \(table.name) --stream-specification StreamEnabled=false\n\(enable)")
     ]
   }
 

@@ -240,7 +240,9 @@ struct OwnershipWatch: Sendable {
       group.endSignal.wait(for: .milliseconds(250))
       if group.endSignal.isSignalled { return }
       let committed = progress.committed
-      if committed == last || settle != nil { attempt(session) { connection throws(Failure) in try raiseLimit(connection) } }
+      if committed == last || settle != nil {
+        attempt(session) { connection throws(Failure) in try raiseLimit(connection) }
+      }
       last = committed
     }
   }

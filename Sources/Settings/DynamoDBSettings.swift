@@ -27,6 +27,8 @@ package struct DynamoDBSettings: Hashable, Sendable {
   /// Read capacity units of a table that its scan may use in a second; `nil` for all there are.
   package let readCapacity: Int?
   package let expiry: Expiry
+  /// In the order of the file; the first that matches a table counts.
+  package let items: [ItemRule]
 }
 
 extension DynamoDBSettings {
@@ -53,7 +55,8 @@ extension DynamoDBSettings {
     let role = section.optional(
       .text(
         "iam-role", IAMLogin.rolePattern, expected: IAMLogin.roleExpected,
-        "The role to assume by STS before requests are signed."), absent: "the AWS credentials that are found, as they are")
+        "The role to assume by STS before requests are signed."),
+      absent: "the AWS credentials that are found, as they are")
     let externalID = section.optional(
       .text(
         "iam-external-id", IAMLogin.externalIDPattern, expected: IAMLogin.externalIDExpected,
@@ -76,9 +79,11 @@ extension DynamoDBSettings {
       .integer("batch-size", in: 1...1_000_000, "Most items in one answer of Scan."), absent: "as many as 1 MB holds")
     readCapacity = section.optional(
       .integer(
-        "max-read-capacity", in: 1...1_000_000_000, "Read capacity units that the scan of one table may use in a second."),
+        "max-read-capacity", in: 1...1_000_000_000,
+        "Read capacity units that the scan of one table may use in a second."),
       absent: "as many as DynamoDB grants")
     expiry = Self.readExpiry(&section)
+    items = section.sections("items", "Which columns the items of tables become.") { ItemRule(&$0) }
     for key in ["iam-external-id", "iam-session-name"] { section.rule(.needsOne(["iam-role"], with: key)) }
     section.rule(.onlyWhen(key: "type", value: "dynamodb", section.description.settings[before...].map(\.key)))
   }

@@ -16,7 +16,8 @@ extension ItemRule {
   init(_ section: inout SettingsSection) {
     sourceTable = section.required(
       .tablePattern(
-        "source-table", "The tables the rule is for, by exact name or pattern. The first rule that matches counts."))
+        "source-table", "The tables the rule is for, by exact name or pattern. The first rule that matches counts.",
+        .dynamoDB))
     var lines: [String: Int] = [:]
     let columns = section.sections(
       "columns",

@@ -81,7 +81,8 @@ extension PipelineSettings {
     }
     let naming = source.naming
     if source.dynamodb != nil, pipeline.fidelity == .transaction {
-      root.report("pipeline", "fidelity: transaction needs transactions, which a DynamoDB stream does not show; expected key")
+      root.report(
+        "pipeline", "fidelity: transaction needs transactions, which a DynamoDB stream does not show; expected key")
     }
     var lines: [TablePattern: Int] = [:]
     routes = root.sections("route", "Other names for tables in the target.") { section in

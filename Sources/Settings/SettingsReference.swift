@@ -42,6 +42,7 @@ extension SectionDescription {
     - [postgres-to-dsql.yaml](../config/postgres-to-dsql.yaml)
     - [postgres-to-postgres.yaml](../config/postgres-to-postgres.yaml)
     - [postgres-to-emulator.yaml](../config/postgres-to-emulator.yaml), all on one machine
+    - [dynamodb-to-dsql.yaml](../config/dynamodb-to-dsql.yaml)
 
     This page is generated: `penstock schema --markdown > docs/configuration.md`.
 
@@ -77,6 +78,9 @@ extension SectionDescription {
     than letters, digits, `_` and `$`, or with upper case, needs double quotes: `'"My Schema"."Odd.Name"'` (the single quotes are
     YAML's). In names without quotes `*` stands for any characters and `?` for one; a pattern that begins with `*` needs YAML's
     quotes. `tables: [public.*, "billing.invoice_*"]`.
+
+    DynamoDB's tables have one name, in which upper and lower case count: `tables: [Orders, "Game*"]`. In the target they are in the
+    schema `public` under that name, unless a `route` says another.
 
     """#
 }

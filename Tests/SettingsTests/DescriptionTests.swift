@@ -6,7 +6,9 @@ import Testing
 @Suite("Schema, reference and examples") struct DescriptionTests {
   static let root = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-  static let examples = ["postgres-to-dsql.yaml", "postgres-to-emulator.yaml", "postgres-to-postgres.yaml"]
+  static let examples = [
+    "dynamodb-to-dsql.yaml", "postgres-to-dsql.yaml", "postgres-to-emulator.yaml", "postgres-to-postgres.yaml",
+  ]
   /// Stands for what a user sets before running an example.
   static let environment = ["SHOP_PASSWORD": "a", "OLD_DB_PASSWORD": "b", "NEW_DB_PASSWORD": "c"]
 
@@ -100,9 +102,10 @@ import Testing
   func defaults(source: String) throws {
     let required = try #require(Self.required[source])
     var given: [String] = []
-    func write(_ section: SectionDescription, indent: String) {
-      let others = section.rules.flatMap { rule in
-        if case .onlyWhen("type", let type, let keys) = rule, type != source { keys } else { [] }
+    func write(_ section: SectionDescription, indent: String, type: String? = nil) {
+      let others = section.rules.flatMap { rule -> [String] in
+        guard case .onlyWhen("type", let wanted, let keys) = rule, let type, wanted != type else { return [] }
+        return keys
       }
       for setting in section.settings where !others.contains(setting.key) {
         if case .byDefault(_, let text) = setting.presence, setting.key != "admin-user" {
@@ -113,7 +116,7 @@ import Testing
         if case .section(let inner) = setting.type, !inner.settings.isEmpty {
           given.append("\(indent)\(setting.key):")
           given += required[setting.key] ?? []
-          write(inner, indent: indent + "  ")
+          write(inner, indent: indent + "  ", type: setting.key == "source" ? source : nil)
         }
       }
     }

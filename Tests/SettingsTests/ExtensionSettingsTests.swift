@@ -92,7 +92,7 @@ import Testing
       ),
       (
         "pipeline: { name: a }\nsource: { type: jurnal, tables: [a.b] }\n" + sink,
-        "p.yaml:2:17: source.type: \"jurnal\" is not known; expected postgres or journal; did you mean \"journal\"? "
+        "p.yaml:2:17: source.type: \"jurnal\" is not known; expected postgres, dynamodb or journal; did you mean \"journal\"? "
           + "a source of another name is registered by a program of your own: docs/extending.md"
       ),
     ])

@@ -51,12 +51,12 @@ import Testing
 
   @Test("the first rule that matches a table counts, and none means the default") func matching() throws {
     let (rules, problems) = try read(
-      "items:\n  - {source-table: a.order*, document: x}\n  - {source-table: a.*, document: y}")
+      "items:\n  - {source-table: Order*, document: x}\n  - {source-table: '*s', document: y}")
 
     #expect(problems == "")
-    #expect(ItemRule.layout(of: TableName("a", "orders"), by: rules).documentColumn == "x")
-    #expect(ItemRule.layout(of: TableName("a", "users"), by: rules).documentColumn == "y")
-    #expect(ItemRule.layout(of: TableName("b", "users"), by: rules) == ItemLayout())
+    #expect(ItemRule.layout(of: TableName("", "Orders"), by: rules).documentColumn == "x")
+    #expect(ItemRule.layout(of: TableName("", "users"), by: rules).documentColumn == "y")
+    #expect(ItemRule.layout(of: TableName("", "user"), by: rules) == ItemLayout())
   }
 
   @Test(

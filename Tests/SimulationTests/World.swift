@@ -222,6 +222,7 @@ final class WorldTarget: LaneTarget {
 
   func rest() {}
   func parkedLetters() -> [(table: String, id: String)] { [] }
+  func refusedColumn(_ batch: borrowing FoldedBatch) -> String? { nil }
   func writeParts(of letter: DeadLetter) {}
   func releaseMemory() {}
 }

@@ -93,6 +93,13 @@ extension LaneWorker {
   ) throws(Failure) {
     let entry = batch.entries[0]
     let plan = context.plans[Int(entry.table)]
+    var cause = cause
+    if rowClass == .data, batch.refusal == nil,
+      let column = try target.retrying(
+        "looking for the value", { () throws(Failure) in try target.refusedColumn(batch) })
+    {
+      cause.message = "column \"\(column)\": \(cause.message)"
+    }
     let letter = unsafe DeadLetter(
       plan, entry.kind, row: batch.row(of: entry), position: "\(batch.position)", copies: max(1, entry.copies),
       because: cause)

@@ -20,7 +20,7 @@ extension ItemRouter.State {
     if isLoading { unsafe recent.note(key.bytes, table: reader.table.index, arrival: arrival) }
     switch (record.kind, record.newImage) {
     case (.remove, _): unsafe try remove(record, reader, body)
-    case (_, let image?): unsafe upsert(image, reader, body)
+    case (_, let image?): try unsafe upsert(image, reader, body)
     case (_, nil):
       throw Failure(
         .source, "a record of the stream has no new image", location: "\(reader.table.name), \(record.sequenceNumber)",
@@ -48,7 +48,7 @@ extension ItemRouter.State {
     case (.delete, _): unsafe router.routeDelete(table: reader.table.index, key: key.bytes, at: position)
     case (.keep, _): break
     case (.mark, let image?):
-      unsafe upsert(image, reader, body, expiredAt: UnixTime(seconds: record.creationTime / 1000))
+      try unsafe upsert(image, reader, body, expiredAt: UnixTime(seconds: record.creationTime / 1000))
     case (.mark, nil):
       throw Failure(
         .source, "a record of the stream has no old image, so the expired row can't be marked",
@@ -69,20 +69,21 @@ extension ItemRouter.State {
       if unsafe recent.has(key.bytes, table: reader.table.index, after: asked) { return }
     }
     arrival += 1
-    unsafe upsert(item, reader, body)
+    try unsafe upsert(item, reader, body)
   }
 
   private mutating func upsert(
     _ item: Range<Int>, _ reader: ItemReader, _ body: UnsafeRawBufferPointer, expiredAt: UnixTime? = nil
-  ) {
+  ) throws(Failure) {
     row.removeAll(keeping: 1 << 20)
     var refusal: ItemFailure?
     do throws(ItemFailure) {
       unsafe try reader.rows.appendRow(of: item, in: body, to: &row)
     } catch {
+      // What is no item at all, no policy is about.
+      guard error.rowClass != nil else { throw error.failure }
       refusal = error
-      unsafe row.append(key.bytes)  // TODO
-      for _ in reader.table.plan.keyColumns.count..<reader.table.mapping.columns.count { row.append(bigEndian: WireRow.null) }
+      unsafe reader.rows.appendRefusedRow(of: item, in: body, to: &row)
     }
     if reader.table.expiry == .mark { append(expiredAt) }
     let index = reader.table.index

@@ -27,6 +27,8 @@ package final class ItemRouter: Sendable {
     var arrival: UInt64
     /// What each lane had of each shard when the run began; only for shards that some lane was ahead in.
     var ahead: [Int: [SequenceNumber?]]
+    /// By shard, the last record that was routed.
+    var routed: [Int: SequenceNumber] = [:]
     var recent = RecentKeys()
     /// Pages that were asked for and have not come, by the arrival that they may be as old as.
     var asked: [UInt64: Int] = [:]
@@ -52,7 +54,8 @@ package final class ItemRouter: Sendable {
     for shard in Set(lanes.flatMap(\.keys)) { ahead[shard] = lanes.map { $0[shard] } }
     state = Mutex(
       State(
-        router: router, readers: tables.map(ItemReader.init), arrival: arrival, ahead: ahead, moments: [(monotonicNow(), arrival)]))
+        router: router, readers: tables.map(ItemReader.init), arrival: arrival, ahead: ahead,
+        moments: [(monotonicNow(), arrival)]))
   }
 
   /// The last change's number.
@@ -86,6 +89,9 @@ package final class ItemRouter: Sendable {
         var arrivals: [UInt64] = []
         var numbers: [SequenceNumber] = []
         for record in state.records.records {
+          // An answer that is given twice says nothing new.
+          if let last = state.routed[shard], record.sequenceNumber <= last { continue }
+          state.routed[shard] = record.sequenceNumber
           let isOld = earliest.map { record.creationTime < $0 } ?? false
           if !isOld { unsafe try state.route(record, reader, shard, bytes) }
           arrivals.append(state.arrival)
@@ -143,7 +149,9 @@ package final class ItemRouter: Sendable {
       defer { state.forget(asked, staleness) }
       let reader = state.readers[table]
       return try unsafe body.span.bytes.withUnsafeBytes { bytes throws(Failure) in
-        do throws(JSONFault) { unsafe try state.page.read(bytes) } catch { throw reader.table.unreadable("Scan", error) }
+        do throws(JSONFault) { unsafe try state.page.read(bytes) } catch {
+          throw reader.table.unreadable("Scan", error)
+        }
         for item in state.page.items { unsafe try state.route(item: item, reader, bytes, asked) }
         state.router.flush()
         group.completeBefore = LSN(state.arrival + 1)

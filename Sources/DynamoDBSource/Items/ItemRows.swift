@@ -14,7 +14,7 @@ package struct ItemRows: ~Copyable {
   /// By column, the way on from there.
   private var steps: [[AttributePath.Step]] = []
   /// By column, what its type takes.
-  private let forms: [ValueForm]
+  private var forms: [ValueForm]
   private let hasDocument: Bool
   private let hasOverflow: Bool
   /// By attribute, its value in the item at hand.
@@ -62,6 +62,34 @@ package struct ItemRows: ~Copyable {
     of item: Range<Int>, in body: UnsafeRawBufferPointer, to out: inout ByteBuffer
   ) throws(ItemFailure) {
     unsafe try append(item, body, columns: attributes.count, to: &out)
+  }
+
+  /// Appends what can be made of an item whose row `appendRow` has refused, for a dead letter: a value that its column does
+  /// not take stands there as JSON; what can't be that either is NULL.
+  package mutating func appendRefusedRow(
+    of item: Range<Int>, in body: UnsafeRawBufferPointer, to out: inout ByteBuffer
+  ) {
+    var cursor = unsafe JSONCursor(body, item)
+    row.removeAll()
+    // What was found before a fault is there.
+    do throws(JSONFault) { try find(&cursor, isKeyOnly: false) } catch {}
+    let fitting = forms
+    defer { forms = fitting }
+    for column in fitting.indices {
+      let start = row.count
+      for form in [fitting[column], .json] {
+        forms[column] = form
+        row.truncate(to: start)
+        do throws(JSONFault) {
+          try appendColumn(column, cursor)
+          break
+        } catch {
+          row.truncate(to: start)
+          row.append(length: WireRow.null)
+        }
+      }
+    }
+    unsafe out.append(row.bytes)
   }
 
   /// Appends the key's columns, as a delete carries them.

@@ -1,4 +1,4 @@
-internal import ChangeModel
+package import ChangeModel
 
 /// One record of a stream, as places in the answer's bytes.
 package struct StreamRecord: Hashable, Sendable {

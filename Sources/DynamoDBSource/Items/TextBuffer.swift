@@ -25,6 +25,12 @@ internal import ChangeModel
     if capacity > limit { resize(to: limit) }
   }
 
+  /// Forgets the bytes from `count` on.
+  mutating func truncate(to count: Int) {
+    precondition(count >= 0 && count <= self.count)
+    self.count = count
+  }
+
   private mutating func resize(to wanted: Int) {
     let fresh = UnsafeMutableRawPointer.allocate(byteCount: wanted, alignment: 8)
     unsafe fresh.copyMemory(from: base, byteCount: count)

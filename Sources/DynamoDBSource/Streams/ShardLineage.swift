@@ -1,4 +1,5 @@
 package import AWS
+internal import ChangeModel
 
 /// Which shards of a stream may be read, and from where: a child only after its parent has been read to its end.
 ///

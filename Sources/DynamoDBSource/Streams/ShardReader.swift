@@ -19,6 +19,7 @@ final class ShardReader: Sendable {
     /// How many answers without records came in a row.
     var emptyCount = 0
     var hasYielded = false
+    var hasIterator = false
     var newestCreation: UnixTime?
   }
 
@@ -41,6 +42,9 @@ final class ShardReader: Sendable {
     }
   }
 
+  /// Whether DynamoDB has said where the reading begins.
+  var hasIterator: Bool { state.withLock { $0.hasIterator } }
+
   func hasCaughtUp(with moment: Duration) -> Bool {
     state.withLock { state in
       guard let emptyAt = state.emptyAt, emptyAt >= moment, state.emptyCount > 0 else { return false }
@@ -62,7 +66,9 @@ final class ShardReader: Sendable {
       if follower.isStopping { break }
       if iterator == nil {
         switch try await renew(position) {
-        case .iterator(let text): iterator = text
+        case .iterator(let text):
+          iterator = text
+          state.withLock { $0.hasIterator = true }
         case .trimmed: return .trimmed
         case .gone: return .gone
         }

@@ -183,6 +183,14 @@ package final class StreamFollower: Sendable {
     }
   }
 
+  /// Whether every shard there is has an iterator, so that nothing can be missed that is written from now on.
+  package var hasBegun: Bool {
+    state.withLock { state in
+      !state.lineage.expectsChildren && state.lineage.count(.pending) == 0
+        && state.lineage.count(.reading) == state.readers.count && state.readers.values.allSatisfy(\.hasIterator)
+    }
+  }
+
   /// Whether everything has been taken that was written before a moment, but for what DynamoDB had not put into the stream
   /// yet: every open shard has answered, when asked later, that it has nothing more. Ask again until it is so: a listing that
   /// is too old for the answer is made anew.

@@ -59,6 +59,7 @@ extension PipelineRun {
     throw Failure(
       .source, "the stream of table \(table.name) has the view type \(view), which does not show what is needed",
       location: table.name,
-      hint: "Its view type can't be changed: disable the stream and enable it with NEW_AND_OLD_IMAGES, then start again.")
+      hint:
+        "Its view type can't be changed: disable the stream and enable it with NEW_AND_OLD_IMAGES, then start again.")
   }
 }

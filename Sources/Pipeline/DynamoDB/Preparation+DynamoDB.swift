@@ -62,7 +62,7 @@ extension Preparation {
     _ table: DynamoDBTable, _ source: DynamoDBSettings, _ service: DynamoDBService, inference: String?
   ) async throws(Failure) -> ItemSource {
     let name = TableName("", table.name)
-    let layout = ItemLayout()  // TODO
+    let layout = ItemRule.layout(of: name, by: source.items)
     var known = ItemInference()
     var newInference: String?
     if layout.infers {

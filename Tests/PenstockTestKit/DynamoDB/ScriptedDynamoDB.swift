@@ -340,7 +340,8 @@ extension ScriptedDynamoDB {
   private static func records(_ asked: JSONValue, _ state: inout State, isRepeated: Bool) throws -> JSONValue {
     let iterator = asked["ShardIterator"]?.text ?? ""
     let parts = iterator.split(separator: "|")
-    let shard = parts.last?.split(separator: "/").first.map(String.init) ?? ""
+    // Shards of several streams may have one id.
+    let shard = "\(parts.first ?? "") \(parts.last?.split(separator: "/").first ?? "")"
     if isRepeated, let answer = state.answers[shard] { return answer }
     let stream = try stream(parts.first.map { .text(String($0)) }, state)
     let (records, next) = try stream.records(
