@@ -69,7 +69,7 @@ let package = Package(
         .embedInCode("0004_lane.sql"), .embedInCode("0005_table_state.sql"), .embedInCode("0006_chunk.sql"),
         .embedInCode("0007_dead_letter.sql"), .embedInCode("0008_dead_letter_part.sql"),
         .embedInCode("0009_health.sql"), .embedInCode("0010_lane_shards.sql"), .embedInCode("0011_shard.sql"),
-        .embedInCode("0012_item_mapping.sql"),
+        .embedInCode("0012_item_mapping.sql"), .embedInCode("0013_health_collisions.sql"),
       ],
       swiftSettings: shipped),
     room("DSQLSink", ["Migrations", "Lanes", "AWS", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),

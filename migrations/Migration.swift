@@ -21,6 +21,7 @@ public struct Migration: Sendable {
     Migration(10, "0010_lane_shards", PackageResources._010_lane_shards_sql),
     Migration(11, "0011_shard", PackageResources._011_shard_sql),
     Migration(12, "0012_item_mapping", PackageResources._012_item_mapping_sql),
+    Migration(13, "0013_health_collisions", PackageResources._013_health_collisions_sql),
   ]
 
   private init(_ version: Int, _ name: String, _ bytes: [UInt8]) {

@@ -40,7 +40,13 @@ package import ChangeModel
   /// Open addressing over `entries`: index + 1, 0 is free. A power of two, at most half full.
   private var slots: [Int32] = Array(repeating: 0, count: 1024)
 
-  package init(envelope: Envelope) { self.envelope = envelope }
+  private let tables: MergedTables
+
+  /// - Parameter tables: which of them are merged: changes of one key but of different origins are never folded.
+  package init(envelope: Envelope, merging tables: MergedTables = MergedTables([])) {
+    self.envelope = envelope
+    self.tables = tables
+  }
 
   package var isEmpty: Bool { changeCount == 0 }
 
@@ -121,7 +127,12 @@ package import ChangeModel
   private mutating func fold(
     _ change: Change, _ segment: ChangeSegment, into index: Int, _ rowsMax: Int, _ foldsAll: Bool
   ) -> Bool {
-    switch (entries[index].kind, change.kind) {
+    let earlier = entries[index]
+    guard
+      unsafe tables.fold(
+        change.table, change.kind, segment.row(of: change), into: earlier.table, earlier.kind, row(of: earlier))
+    else { return false }
+    switch (earlier.kind, change.kind) {
     case (_, .refused), (.refused, _): return false
     case (_, .add): return addCopies(1, to: index, rowsMax)
     case (_, .remove): return addCopies(-1, to: index, rowsMax)
@@ -224,7 +235,8 @@ package import ChangeModel
     var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
     while slots[slot] != 0 {
       let entry = entries[Int(slots[slot]) - 1]
-      let isSame = unsafe entry.keyHash == hash && entry.table == table && equal(self.key(of: entry), key)
+      let isSame =
+        unsafe entry.keyHash == hash && tables.shareKeys(entry.table, table) && equal(self.key(of: entry), key)
       if isSame { break }
       slot = (slot + 1) & (slots.count - 1)
     }

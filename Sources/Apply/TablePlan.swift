@@ -17,6 +17,8 @@ package final class TablePlan: Sendable {
   /// Where the key lies inside a row, when its bytes can be used as they stand: one run of columns that
   /// have no other form.
   package let keyColumnsInRow: Range<Int>?
+  /// What tells its keys apart from other tables': its own index, or one that all tables of one target share.
+  package let keySpace: UInt32
   /// Changes committed before it are in the loaded rows already and must not be applied again: for tables without
   /// a key, whose changes can't be repeated.
   package let appliesFrom: LSN
@@ -24,6 +26,7 @@ package final class TablePlan: Sendable {
   package init(index: UInt32, mapping: TableMapping, isBinary: Bool, appliesFrom: LSN = .zero) {
     self.appliesFrom = appliesFrom
     self.index = index
+    keySpace = mapping.merge.map { UInt32($0.group) } ?? index
     self.mapping = mapping
     self.isBinary = isBinary
     keyColumns = mapping.key.sorted()
@@ -45,7 +48,7 @@ package final class TablePlan: Sendable {
   /// - Parameter hash: of the whole key.
   package func laneHash(ofKey key: UnsafeRawBufferPointer, hash: UInt64) -> UInt64 {
     guard hasAmbiguousKey else { return hash }
-    var lane = unsafe stableHash(UnsafeRawBufferPointer(start: nil, count: 0), seed: UInt64(index))
+    var lane = unsafe stableHash(UnsafeRawBufferPointer(start: nil, count: 0), seed: UInt64(keySpace))
     var offset = 0
     for form in keyForms {
       let field = unsafe WireRow.field(key, at: offset)

@@ -7,6 +7,8 @@ package final class ApplyProgress: Sendable {
   private let transactionCount = Atomic<Int>(0)
   private let conflictCount = Atomic<Int>(0)
   private let serialCount = Atomic<Int>(0)
+  /// Of rows of merged tables.
+  package let collisions = Collisions()
 
   package init() {}
 

@@ -99,13 +99,17 @@ package struct BatchWriter: ~Copyable {
   private let identity: WriterIdentity
   private let isPipelined: Bool
   private let shardLog: ShardLog?
+  private let collisions: (UInt32, Int) -> Void
   private var parameters = ArrayParameters()
 
-  /// - Parameter shardLog: of a source with shards.
+  /// - Parameters:
+  ///   - shardLog: of a source with shards.
+  ///   - collisions: told of each committed write how many rows of a merged table found their keys held by others.
   package init(
     plans: [TablePlan], catalog: StatementCatalog, identity: WriterIdentity, isPipelined: Bool,
-    shardLog: ShardLog? = nil
+    shardLog: ShardLog? = nil, collisions: @escaping (_ table: UInt32, _ rows: Int) -> Void = { _, _ in }
   ) {
+    self.collisions = collisions
     self.plans = plans
     self.catalog = catalog
     self.identity = identity
@@ -152,12 +156,38 @@ package struct BatchWriter: ~Copyable {
     Failpoint.reach(.batchSent)
     let steps = flight.steps
     switch try flight.finish() {
+    case .failed(.statement(let index), let failure)
+    where failure.isGuardRefusal && plan.role(index) == .collisionCheck:
+      return try judgeCollision(plan.statements[index], failure, batch, on: connection)
     case .failed(let step, let failure): return try judge(step, failure, plan, receipts, on: connection)
     case .done(let affected):
       for (step, rows) in zip(steps, affected) where step == .state && rows != 1 { throw identity.fenced }
+      for (step, rows) in zip(steps, affected) {
+        if case .statement(let index) = step, plan.role(index) == .collisionCheck { note(rows, plan.statements[index]) }
+      }
       Failpoint.reach(.batchCommitted)
       return .committed
     }
+  }
+
+  /// Where collisions stop the pipeline, the check of a transaction that committed has found none, in one row.
+  private func note(_ rows: Int, _ planned: PlannedStatement) {
+    guard plans[Int(planned.table)].mapping.merge?.policy != .fail else { return }
+    collisions(planned.table, rows)
+  }
+
+  /// Some of the statement's rows have keys of other origins' rows: says which, or that it has passed.
+  private mutating func judgeCollision(
+    _ planned: PlannedStatement, _ refusal: Failure, _ batch: borrowing FoldedBatch, on connection: Connection
+  ) throws(Failure) -> WriteOutcome {
+    if connection.isInTransaction { try connection.query("ROLLBACK") }
+    let plan = plans[Int(planned.table)]
+    parameters.fill(planned, batch, plan)
+    let arrays = unsafe parameters.finish(columns: planned.statement.parameters.count)
+    if let failure = try unsafe catalog.collisions(planned.table)?.failure(arrays, in: plan.mapping, connection) {
+      throw failure
+    }
+    return .conflict(refusal)
   }
 
   private func send(

@@ -61,7 +61,10 @@ package final class SessionTarget: LaneTarget {
     state = StateStore(pipeline: context.identity.pipeline)
     writer = BatchWriter(
       plans: context.plans, catalog: StatementCatalog(context.plans, format: context.format),
-      identity: context.identity, isPipelined: context.options.isPipelined, shardLog: context.shardLog)
+      identity: context.identity, isPipelined: context.options.isPipelined, shardLog: context.shardLog
+    ) { table, rows in
+      context.progress.collisions.note(rows, in: context.plans[Int(table)].mapping, log)
+    }
   }
 
   package func retrying<Result>(
@@ -125,8 +128,8 @@ package final class SessionTarget: LaneTarget {
 
   package func releaseMemory() { writer.releaseMemory() }
 
-  /// By TRUNCATE where there is one, else in slices that fit a transaction. Each proves first that this instance
-  /// still owns the pipeline.
+  /// By TRUNCATE where there is one and all rows are the table's, else in slices that fit a transaction. Each proves first
+  /// that this instance still owns the pipeline.
   package func empty(_ table: UInt32) throws(Failure) {
     let mapping = context.plans[Int(table)].mapping
     let connection = try session.connection()
@@ -135,7 +138,7 @@ package final class SessionTarget: LaneTarget {
     var gone = 1
     while gone > 0 {
       try state.owning(context.identity, connection) { () throws(Failure) in
-        if context.options.dialect == .postgres {
+        if context.options.dialect == .postgres, mapping.merge == nil {
           try connection.query("TRUNCATE \(mapping.target.quoted)")
           gone = 0
         } else {

@@ -60,7 +60,7 @@ extension LaneWorker {
     while !rest.isEmpty {
       let group = Array(rest.prefix(max(1, (envelope.rowsMax - receipts.count) / weight)))
       let fetched = try fetchRows(group, of: batch, upTo: envelope.bytesAim, isDisplacing: mode == .displacing)
-      var rows = FoldedBatch(envelope: openEnvelope)
+      var rows = FoldedBatch(envelope: openEnvelope, merging: merged)
       for change in fetched.segment.changes { _ = rows.add(change, of: fetched.segment) }
       let step = rows.isEmpty ? .done : try commitStep(rows, receipts, mode)
       if step != .done { return step }

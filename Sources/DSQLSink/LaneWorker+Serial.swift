@@ -116,16 +116,17 @@ extension LaneWorker {
   /// - Parameter displacing: rows with unique values are written as the source has them now, and go ahead of others.
   /// - Returns: `nil` when a unique value collides; `waiting` when it went wrong otherwise.
   private func replay(_ queued: [QueuedChange], displacing: Bool = false) throws(Failure) -> Settlement? {
-    var all = FoldedBatch(envelope: openEnvelope)
+    var all = FoldedBatch(envelope: openEnvelope, merging: merged)
     var counts = Array(repeating: 0, count: context.group.laneCount)
     var last: [Int: StreamPosition] = [:]
-    // The envelope is open, so every change is taken; parts of rows are completed from the source below. Beyond what
+    // The envelope is open, so every change is taken but one whose key another origin has in the batch; what comes from
+    // there on waits until this is written. Parts of rows are completed from the source below. Beyond what
     // the positions will cover, rows with a key are written all the same: what frees a unique value may lie there, and
     // they can be written again.
     let covered = covered(queued)
     for (index, (lane, change, segment)) in queued.enumerated() {
       if index >= covered, context.plans[Int(change.table)].mapping.isKeyless { continue }
-      _ = all.add(change, of: segment, foldsAll: true)
+      guard all.add(change, of: segment, foldsAll: true) else { break }
       guard index < covered else { continue }
       counts[lane] += 1
       last[lane] = change.position

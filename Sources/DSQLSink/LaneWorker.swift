@@ -44,6 +44,7 @@ package final class LaneWorker {
   let context: LaneContext
   let target: any LaneTarget
   var batch: FoldedBatch
+  let merged: MergedTables
   /// Rows to which a batch is cut so that the whole rows fetched for it fit.
   var completableRows = Int.max
   var holdsWideRow = false
@@ -59,7 +60,8 @@ package final class LaneWorker {
     self.context = context
     log = context.log.named("lane \(lane)")
     self.target = target ?? SessionTarget(context: context, log: log)
-    batch = FoldedBatch(envelope: context.options.envelope)
+    merged = MergedTables(context.plans)
+    batch = FoldedBatch(envelope: context.options.envelope, merging: merged)
   }
 
   /// Works until the group stops. A failure stops the group.

@@ -20,15 +20,19 @@ package struct PipelineHealth: Hashable, Sendable {
   package var concurrency: ConcurrencyState.Counts
   package var pool: PoolState.Counts
   package var openings: PoolState.Openings
+  /// Rows of merged tables that found their keys held by rows of other tables, since the instance began.
+  package var collisions: Int
   /// `nil` when the login is by password.
   package var tokens: Tokens?
 
   package init(
-    concurrency: ConcurrencyState.Counts, pool: PoolState.Counts, openings: PoolState.Openings, tokens: Tokens?
+    concurrency: ConcurrencyState.Counts, pool: PoolState.Counts, openings: PoolState.Openings, collisions: Int = 0,
+    tokens: Tokens?
   ) {
     self.concurrency = concurrency
     self.pool = pool
     self.openings = openings
+    self.collisions = collisions
     self.tokens = tokens
   }
 
@@ -52,7 +56,7 @@ extension StateStore {
     let figures: [Int?] = [
       concurrency.inFlight, concurrency.allowed, concurrency.most, concurrency.waiting, pool.total, pool.active,
       pool.idle, pool.waiting, health.openings.opened, health.openings.failed, health.tokens?.refreshes,
-      health.tokens?.failures, health.tokens?.expiresAt.map { Int($0) },
+      health.tokens?.failures, health.tokens?.expiresAt.map { Int($0) }, health.collisions,
     ]
     let names = Self.healthColumns
     let values = names.indices.map { "$\($0 + 3)::bigint" }.joined(separator: ", ")
@@ -67,7 +71,13 @@ extension StateStore {
 
   /// How the last instance was; `nil` when none has written it, or the state tables are of an older Penstock.
   package func health(_ connection: Connection) throws(Failure) -> PipelineHealth.Record? {
-    guard try connection.query("SELECT to_regclass('penstock.health') IS NOT NULL").single == "t" else { return nil }
+    // The newest of its columns.
+    let isThere = try connection.hasRows(
+      """
+      SELECT 1 FROM pg_catalog.pg_attribute WHERE attrelid=to_regclass('penstock.health') AND attname='collisions'
+      AND NOT attisdropped
+      """)
+    guard isThere else { return nil }
     let rows = try connection.query(
       """
       SELECT epoch, floor(extract(epoch FROM now() - written_at))::bigint,
@@ -84,12 +94,13 @@ extension StateStore {
       health: PipelineHealth(
         concurrency: .init(inFlight: figure(3), allowed: figure(4), most: figure(5), waiting: figure(6)),
         pool: .init(total: figure(7), active: figure(8), idle: figure(9), waiting: figure(10)),
-        openings: .init(opened: figure(11), failed: figure(12)), tokens: tokens),
+        openings: .init(opened: figure(11), failed: figure(12)), collisions: figure(16), tokens: tokens),
       epoch: Int64(figure(0)), age: max(0, figure(1)), tokenLife: figures[2].map { Int64($0) })
   }
 
   private static let healthColumns = [
     "in_flight", "allowed", "most", "waiting", "pool_total", "pool_active", "pool_idle", "pool_waiting", "pool_opened",
     "pool_refused", "token_refreshes", "token_failures", "token_expires_at",
+    "collisions",
   ]
 }

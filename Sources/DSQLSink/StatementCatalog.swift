@@ -30,14 +30,17 @@ package final class StatementCatalog {
 
   package func presenceGuard(_ table: UInt32) -> Statement { texts[Int(table)].presenceGuard }
 
+  package func collisions(_ table: UInt32) -> CollisionStatements? { texts[Int(table)].collisions }
+
   package func displacements(_ table: UInt32) -> [Statement] { texts[Int(table)].displacements }
 
-  /// The update of the columns at these indexes; `nil` when none of them is outside the key.
+  /// The update of the columns at these indexes; `nil` when none of them is outside key and origin.
   package func patch(_ table: UInt32, present: [Int]) -> Statement? {
     let key = MaskKey(table: table, present: present)
     if let known = masked[key] { return known }
     let text = texts[Int(table)]
-    if present.allSatisfy(text.mapping.key.contains) { return nil }
+    let origin = text.mapping.merge?.originColumn
+    if present.allSatisfy({ text.mapping.key.contains($0) || $0 == origin }) { return nil }
     let statement = text.maskedUpdate(present: present)
     masked[key] = statement
     return statement

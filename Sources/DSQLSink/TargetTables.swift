@@ -17,14 +17,15 @@ package struct TargetTables {
 
   /// Creates the tables that are missing, each by a DDL of its own, and checks the others.
   package func prepare(_ mappings: [TableMapping]) throws(Failure) {
-    for mapping in mappings {
+    for members in mapper.byTarget(mappings) {
+      let mapping = mapper.unite(members)
       let columns = try existingColumns(mapping.target)
       if columns.isEmpty {
         try makeSchema(of: mapping)
         try run(mapper.generateCreateTableStatement(mapping), "creating \(mapping.target)")
         log.info("created table \(mapping.target)")
       } else {
-        try check(mapping, columns)
+        for member in members { try check(member, columns) }
       }
     }
   }
@@ -138,7 +139,7 @@ package struct TargetTables {
     }
   }
 
-  /// Removes some rows, whichever; call it until none is left.
+  /// Removes some of the mapping's rows, whichever; call it until none is left.
   /// - Returns: how many are gone.
   package static func removeRows(
     of mapping: TableMapping, atMost count: Int, _ connection: Connection
@@ -148,8 +149,9 @@ package struct TargetTables {
       mapping.isKeyless
       ? "t::text" : mapping.key.map { quotedIdentifier(mapping.columns[$0].targetName) }.joined(separator: ",")
     let table = mapping.target.quoted
+    let own = mapping.ownRows.map { "WHERE \($0) " } ?? ""
     return try connection.query(
-      "DELETE FROM \(table) AS t WHERE (\(key)) IN (SELECT \(key) FROM \(table) AS t LIMIT \(count))"
+      "DELETE FROM \(table) AS t WHERE (\(key)) IN (SELECT \(key) FROM \(table) AS t \(own)LIMIT \(count))"
     ).affected
   }
 

@@ -4,7 +4,7 @@ internal import SQLMapping
 
 /// One statement of a transaction and the batch's entries that it writes.
 struct PlannedStatement {
-  enum Role { case delete, displacement, upsert, presenceGuard, patch, bagDelete, bagInsert }
+  enum Role { case delete, displacement, collisionCheck, upsert, presenceGuard, patch, bagDelete, bagInsert }
 
   var role: Role
   var table: UInt32
@@ -14,7 +14,8 @@ struct PlannedStatement {
 }
 
 /// The statements that write a folded batch, in the order that frees keys and unique values before they are taken:
-/// deletes, upserts, then updates of parts of rows, each behind a guard that their rows are there.
+/// deletes, upserts, then updates of parts of rows, each behind a guard that their rows are there. Upserts of merged tables
+/// come with a look at whose their keys are.
 struct TransactionPlan {
   var statements: [PlannedStatement] = []
   /// Entries that remove copies from tables without a key: their deletes come first, in a flight of their own.
@@ -66,7 +67,17 @@ struct TransactionPlan {
         }
       }
     }
+    func addChecks(first: Bool) {
+      for (table, entries) in upserts.enumerated() where !entries.isEmpty {
+        guard let collisions = catalog.collisions(UInt32(table)), collisions.goesFirst == first else { continue }
+        statements.append(
+          PlannedStatement(
+            role: .collisionCheck, table: UInt32(table), statement: collisions.check, entries: entries))
+      }
+    }
+    addChecks(first: true)
     add(.upsert, catalog.upsert, upserts)
+    addChecks(first: false)
     add(.bagInsert, catalog.upsert, inserts)
     for (table, masks) in patches.sorted(by: { $0.key < $1.key }) {
       if mode == .guarded {
@@ -114,9 +125,9 @@ extension ArrayParameters {
       case .bagInsert:
         for _ in 0..<entry.copies { unsafe append(row: row, columns: columns) }
       case .delete where entry.kind == .delete:
-        // A delete's row is its key, in parameter order.
+        // A delete's row is its key, and its origin if it has one, in parameter order.
         unsafe append(row: row, columns: parameters.count)
-      case .delete, .displacement, .presenceGuard, .patch, .bagDelete:
+      case .delete, .displacement, .collisionCheck, .presenceGuard, .patch, .bagDelete:
         let offsets = unsafe WireRow.fieldOffsets(row, columns: columns) ?? []
         for (slot, parameter) in parameters.enumerated() where parameter.column < offsets.count {
           unsafe append(WireRow.field(row, at: offsets[parameter.column]), to: slot)

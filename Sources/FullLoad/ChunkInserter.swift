@@ -12,11 +12,14 @@ internal import SQLMapping
 final class ChunkInserter {
   /// A batch that loses so often is cut.
   private static let conflictsMax = 8
+  private static let checkStep = 1
 
   let context: LoadContext
   private let catalog: StatementCatalog
   /// What writes the current chunk's rows.
   private var statement: Statement
+  /// What goes with it in a merged table.
+  private var collisions: CollisionStatements?
   /// Whether that writes over rows that are there.
   private(set) var overwrites = false
   private var filling = Batch()
@@ -75,6 +78,7 @@ final class ChunkInserter {
   ) throws(Failure) -> Int {
     let plan = context.plans[chunk.table]
     statement = overwrites ? catalog.upsert(plan.index) : catalog.insert(plan.index)
+    collisions = catalog.collisions(plan.index)
     self.overwrites = overwrites
     isFlying = false
     flight = nil
@@ -215,7 +219,9 @@ final class ChunkInserter {
     }
     if !batch.isEmpty {
       let arrays = unsafe batch.parameters.finish(columns: statement.parameters.count)
+      if let collisions, collisions.goesFirst { try unsafe check(collisions, arrays, &flight) }
       try unsafe flight.send(.statement(0), statement, arrays)
+      if let collisions, !collisions.goesFirst { try unsafe check(collisions, arrays, &flight) }
     }
     try flight.sendText(
       .state, sql: ChunkLedger.markSQL,
@@ -227,6 +233,13 @@ final class ChunkInserter {
     try flight.depart()
     Failpoint.reach(.insertDeparted)
     self.flight = consume flight
+  }
+
+  private func check(
+    _ collisions: CollisionStatements, _ arrays: [ParameterBytes], _ flight: inout Flight
+  ) throws(Failure) {
+    let own = unsafe collisions.check.parameters.map { unsafe arrays[$0.column] }
+    try unsafe flight.send(.statement(Self.checkStep), collisions.check, own)
   }
 
   /// Waits until the batch on its way is committed, but for rows that the target refuses.
@@ -298,9 +311,19 @@ final class ChunkInserter {
     switch try flight.finish() {
     case .done(let affected):
       for (step, rows) in zip(steps, affected) where step == .state && rows != 1 { throw context.identity.fenced }
+      for (step, rows) in zip(steps, affected) where step == .statement(Self.checkStep) {
+        // Where collisions stop the load, the check has found none, in one row.
+        if plan.mapping.merge?.policy != .fail { context.collisions.note(rows, in: plan.mapping, context.log) }
+      }
       return nil
     case .failed(let step, let failure):
       if connection.isInTransaction { try connection.query("ROLLBACK") }
+      if failure.isGuardRefusal, step == .statement(Self.checkStep), let collisions {
+        let arrays = unsafe batch.parameters.finish(columns: statement.parameters.count)
+        let found = unsafe collisions.first.parameters.map { unsafe arrays[$0.column] }
+        guard let collision = try unsafe collisions.failure(found, in: plan.mapping, connection) else { return failure }
+        throw collision
+      }
       if failure.isGuardRefusal, step == .state {
         // Another instance has the pipeline, or an earlier try has committed only after we had looked.
         let mark = try context.ledger.progress(chunk, source: plan.mapping.source.name, connection)

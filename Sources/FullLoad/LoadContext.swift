@@ -18,13 +18,15 @@ package struct LoadContext: Sendable {
   /// The exported snapshot under which everything is read; `nil` reads what is there now.
   package var snapshot: String?
   package var progress: LoadProgress
+  /// Of rows of merged tables.
+  package var collisions: Collisions
   package var log: Log
   /// Signalled to make workers stop between and inside chunks.
   package var interrupt: Wakeup
 
   package init(
     options: SinkOptions, identity: WriterIdentity, plans: [TablePlan], method: Method, source: ConnectionSettings,
-    snapshot: String?, progress: LoadProgress, log: Log, interrupt: Wakeup
+    snapshot: String?, progress: LoadProgress, collisions: Collisions = Collisions(), log: Log, interrupt: Wakeup
   ) {
     self.options = options
     self.identity = identity
@@ -33,6 +35,7 @@ package struct LoadContext: Sendable {
     self.source = source
     self.snapshot = snapshot
     self.progress = progress
+    self.collisions = collisions
     self.log = log
     self.interrupt = interrupt
   }

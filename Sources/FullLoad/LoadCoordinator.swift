@@ -84,7 +84,7 @@ package final class LoadCoordinator: Sendable {
     let plan = context.plans[chunk.table]
     let started = monotonicNow()
     var rows = 0
-    if context.method == .copy, !overlapping.contains(chunk.table), !needingCasts.contains(chunk.table),
+    if context.method == .copy, plan.mapping.merge == nil, !overlapping.contains(chunk.table), !needingCasts.contains(chunk.table),
       let format = context.copyFormat(plan)
     {
       if let copied = try copy(chunk, reader, session, ChunkCopier(context: context, format: format)) {
@@ -132,7 +132,8 @@ package final class LoadCoordinator: Sendable {
   ) throws(Failure) -> Int {
     var rowsMax = Int.max
     let isKeyless = context.plans[chunk.table].mapping.isKeyless
-    var overwrites = overlapping.contains(chunk.table)
+    // A row of a merged table may find its key there.
+    var overwrites = overlapping.contains(chunk.table) || context.plans[chunk.table].mapping.merge != nil
     while true {
       do throws(Failure) {
         return try inserter.load(chunk, reader, session, rowsMax: rowsMax, overwrites: overwrites)

@@ -2,7 +2,7 @@ package import Apply
 package import ChangeModel
 internal import SQLMapping
 
-/// Puts changes into lanes by their key: the same table and key always meet in the same lane, so their order stays.
+/// Puts changes into lanes by their key: the same target and key always meet in the same lane, so their order stays.
 ///
 /// Used by one thread. Changes gather in one open segment per lane until `flush`, or until it is large enough.
 package struct ChangeRouter: ~Copyable {
@@ -58,7 +58,7 @@ package struct ChangeRouter: ~Copyable {
     if keyInRow == nil { unsafe Self.appendCanonicalKey(of: row, plan, to: &scratch) }
     let key =
       if let keyInRow { unsafe UnsafeRawBufferPointer(rebasing: row[keyInRow]) } else { unsafe scratch.bytes }
-    let hash = unsafe stableHash(key, seed: UInt64(table))
+    let hash = unsafe stableHash(key, seed: UInt64(plan.keySpace))
     let isLarge = row.count > Self.largeRowBytes
     let laneHash = unsafe plan.laneHash(ofKey: key, hash: hash)
     guard let segment = segment(for: laneHash, position, startsNew: isLarge) else { return }
@@ -79,7 +79,7 @@ package struct ChangeRouter: ~Copyable {
     let plan = plans[Int(table)]
     scratch.removeAll()
     unsafe Self.appendCanonicalKey(of: row, plan, to: &scratch)
-    let hash = unsafe stableHash(scratch.bytes, seed: UInt64(table))
+    let hash = unsafe stableHash(scratch.bytes, seed: UInt64(plan.keySpace))
     let laneHash = unsafe plan.laneHash(ofKey: scratch.bytes, hash: hash)
     guard let segment = segment(for: laneHash, position, startsNew: false) else { return }
     let change = Change(position: position, transaction: transaction, table: table, kind: .refused, keyHash: hash)
@@ -88,12 +88,13 @@ package struct ChangeRouter: ~Copyable {
 
   /// Routes the removal of the row with this key.
   ///
-  /// - Parameter fields: the columns of `TablePlan.keyColumns`, each with its length.
+  /// - Parameter fields: the columns of `TablePlan.keyColumns`, each with its length; for a merged table the row's origin
+  ///   behind them.
   package mutating func routeDelete(table: UInt32, key fields: UnsafeRawBufferPointer, at position: StreamPosition) {
     let plan = plans[Int(table)]
     scratch.removeAll()
     unsafe Self.appendCanonical(fields, plan, to: &scratch)
-    let hash = unsafe stableHash(scratch.bytes, seed: UInt64(table))
+    let hash = unsafe stableHash(scratch.bytes, seed: UInt64(plan.keySpace))
     let laneHash = unsafe plan.laneHash(ofKey: scratch.bytes, hash: hash)
     guard let segment = segment(for: laneHash, position, startsNew: false) else { return }
     let change = Change(position: position, transaction: transaction, table: table, kind: .delete, keyHash: hash)

@@ -57,6 +57,9 @@ extension StatusReport: CustomStringConvertible {
         "\(pool.total) connections, \(pool.active) active, \(pool.idle) idle, \(pool.waiting) waiting; "
           + "\(grouped(openings.opened)) opened, \(grouped(openings.failed)) refused"),
     ]
+    if record.health.collisions > 0 {
+      lines.append(line("collisions", "\(grouped(record.health.collisions)) rows had keys of other tables' rows"))
+    }
     if let tokens = record.health.tokens {
       let end = record.tokenLife.map { life in
         life > 0 ? "; the current one ends in \(roughDuration(Double(life)))" : "; the last one has ended"
@@ -145,7 +148,8 @@ extension StatusReport: CustomStringConvertible {
       "concurrency":{"inFlight":\(concurrency.inFlight),"waiting":\(concurrency.waiting),\
       "allowed":\(concurrency.allowed),"most":\(concurrency.most)},\
       "pool":{"total":\(pool.total),"active":\(pool.active),"idle":\(pool.idle),"waiting":\(pool.waiting),\
-      "opened":\(openings.opened),"refused":\(openings.failed)},"tokens":\(tokens ?? "null")}
+      "opened":\(openings.opened),"refused":\(openings.failed)},\
+      "collisions":\(record.health.collisions),"tokens":\(tokens ?? "null")}
       """
   }
 

@@ -13,15 +13,19 @@ final class HealthReporter: Sendable {
   private let identity: WriterIdentity
   private let options: SinkOptions
   private let tokens: TokenSource?
+  private let collisions: Collisions
   private let log: Log
   private let stop = Wakeup()
 
   /// Starts to write, on a thread of its own.
-  init(_ store: StateStore, _ identity: WriterIdentity, _ endpoints: Endpoints, log: Log) {
+  init(
+    _ store: StateStore, _ identity: WriterIdentity, _ endpoints: Endpoints, collisions: Collisions, log: Log
+  ) {
     self.store = store
     self.identity = identity
     options = endpoints.sink
     tokens = endpoints.login?.tokens
+    self.collisions = collisions
     self.log = log.named("health")
     let executor = ThreadExecutor(name: "health")
     Task(executorPreference: executor) { [self] in
@@ -53,6 +57,7 @@ final class HealthReporter: Sendable {
   private var health: PipelineHealth {
     PipelineHealth(
       concurrency: options.limiter.counts, pool: options.pool.counts, openings: options.pool.openings,
+      collisions: collisions.count,
       tokens: tokens.map { tokens in
         let done = tokens.statistics
         return .init(

@@ -151,7 +151,8 @@ package final class PipelineRun: Sendable {
     let tables = TargetTables(.init(dialect: endpoints.sink.dialect), session, log: log)
     try tables.prepare(preparation.mappings)
     Failpoint.reach(.targetTablesMade)
-    let reporter = HealthReporter(store, owner, endpoints, log: log)
+    let reporter = HealthReporter(
+      store, owner, endpoints, collisions: monitor.apply.collisions, log: log)
     defer { reporter.end() }
     let stage = Stage(
       run: self, preparation: preparation, session: session, store: store, identity: owner, tables: tables)

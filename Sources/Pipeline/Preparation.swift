@@ -57,7 +57,7 @@ package struct Preparation: Sendable {
         hint: "ALTER TABLE \(unlogged.name.quoted) SET LOGGED, or leave it out with exclude-tables.")
     }
     mappings = try SchemaMapper(dialect: endpoints.sink.dialect, followsChanges: settings.mode.follows)
-      .mapSchema(catalog.tables) { settings.target(of: $0) }
+      .mapSchema(catalog.tables) { settings.route(of: $0) }
     sourceIdentity = try ReplicationSlot.sourceIdentity(connection)
     serverVersion = connection.serverVersion
     let timeout = try connection.query(

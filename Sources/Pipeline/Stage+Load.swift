@@ -71,7 +71,7 @@ extension Stage {
           before?.state == "reloading" || before?.state == "pending" && pipeline.highMark != nil
           || entries.contains { $0.isDone || $0.rows > 0 }
         if hasRows { plan.begun.insert(index) }
-      } else if try tables.hasRows(mapping.target) {
+      } else if !known.contains(where: { $0.targetTable == "\(mapping.target)" }), try tables.hasRows(mapping.target) {
         throw foreignRows(mapping)
       }
       let isRewritten = before.map { $0.filenodes != mapping.filenodes } ?? true
@@ -234,7 +234,7 @@ extension Stage {
     let context = LoadContext(
       options: run.endpoints.sink, identity: identity, plans: preparation.plans(binary: true),
       method: settings.sink.loadMethod == .copy ? .copy : .insert, source: run.endpoints.source, snapshot: hold.name,
-      progress: run.monitor.load, log: log.named("load"), interrupt: interrupt)
+      progress: run.monitor.load, collisions: run.monitor.apply.collisions, log: log.named("load"), interrupt: interrupt)
     run.endpoints.sink.limiter.startLow()
     run.monitor.load.begin(preparation.mappings, plan.entries)
     let started = monotonicNow()

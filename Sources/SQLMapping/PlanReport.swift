@@ -25,7 +25,16 @@ package struct PlanReport: Sendable, CustomStringConvertible {
     var lines = ["\(source.name) -> \(mapping.target)", "  " + size(of: source)]
     lines += (notes[source.name] ?? []).map { "  " + $0 }
     lines.append("  " + key(of: mapping))
-    lines += ["", indented(mapper.generateCreateTableStatement(mapping) + ";"), ""]
+    let members = mappings.filter { $0.target == mapping.target }
+    if let merge = mapping.merge, let origin = mapping.columns.last {
+      lines.append(
+        "  merged: column \(origin.targetName) says which source row a row is; on a collision \(merge.policy.rawValue)")
+    }
+    if members.first?.source.name == mapping.source.name {
+      lines += ["", indented(mapper.generateCreateTableStatement(mapper.unite(members)) + ";"), ""]
+    } else {
+      lines += ["", "  the table is the one of \(members[0].source.name)", ""]
+    }
     lines += columnTable(mapping)
     let created = mapper.generateCreateIndexStatements(mapping)
     if !created.isEmpty { lines += ["", "  after the load:"] + created.map { "    \($0);" } }

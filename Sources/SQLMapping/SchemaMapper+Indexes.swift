@@ -59,7 +59,7 @@ extension SchemaMapper {
     return nil
   }
 
-  private func reasonToSkip(_ index: SourceIndex, of mapping: TableMapping) -> String? {
+  func reasonToSkip(_ index: SourceIndex, of mapping: TableMapping) -> String? {
     if !index.isValid { return "it is invalid in the source" }
     if let part = index.foreignPart { return "the target lacks \(part)" }
     if dialect == .dsql, index.method != "btree" { return "DSQL has no \(index.method) indexes" }
@@ -142,7 +142,7 @@ extension SchemaMapper {
   }
 
   /// The longest whole-character prefix of at most that many bytes.
-  private func prefix(of name: String, bytes: Int) -> String {
+  func prefix(of name: String, bytes: Int) -> String {
     var result = name
     while result.utf8.count > bytes { result.removeLast() }
     return result

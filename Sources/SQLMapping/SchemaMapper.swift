@@ -11,26 +11,26 @@ package struct SchemaMapper: Sendable {
     self.followsChanges = followsChanges
   }
 
-  /// Maps every table, in the order given, and gives each index a name that is free in its target schema.
+  /// Maps every table, in the order given: tables of one target are merged, routes' indexes are added, and each index
+  /// gets a name that is free in its target schema.
   ///
-  /// - Parameter route: the target's name of a source table.
-  /// - Throws: a `Failure` naming every table that can't be mapped, or two tables with one target.
+  /// - Throws: a `Failure` naming every table that can't be mapped, or merged.
   package func mapSchema(
-    _ tables: [SourceTable], route: (TableName) -> TableName
+    _ tables: [SourceTable], route: (TableName) -> TableRoute
   ) throws(Failure) -> [TableMapping] {
     var mappings: [TableMapping] = []
     var failures: [Failure] = []
-    var sources: [TableName: TableName] = [:]
-    for table in tables {
-      let target = route(table.name)
-      if let other = sources.updateValue(table.name, forKey: target) {
-        failures.append(
-          Failure(
-            .configuration, "\(other) and \(table.name) both go to \(target)",
-            hint: "Give one of them a sink-table of its own under route."))
-        continue
-      }
-      do { mappings.append(try mapTable(table, target: target)) } catch { failures.append(error) }
+    let routes = tables.map { route($0.name) }
+    for (table, route) in zip(tables, routes) {
+      do { mappings.append(try mapTable(table, target: route.target)) } catch { failures.append(error) }
+    }
+    if let failure = combined(failures) { throw failure }
+    for group in groups(of: mappings) {
+      do throws(Failure) {
+        let wanted = group.map { routes[$0] }
+        if group.count > 1 || wanted[0].merging?.isForMany == true { try merge(group, of: &mappings, wanted) }
+        try addIndexes(wanted.flatMap(\.indexes), to: group, of: &mappings)
+      } catch { failures.append(error) }
     }
     if let failure = combined(failures) { throw failure }
     nameIndexes(&mappings)

@@ -101,12 +101,14 @@ package struct TableMapping: Hashable, Sendable {
   package var key: [Int]
   /// Generated columns, which no statement of ours writes.
   package var generated: [GeneratedColumnMapping]
-  /// The source's indexes beside the one that is the target's primary key.
+  /// The source's indexes beside the one that is the target's primary key, then those that a route adds.
   package var indexes: [IndexMapping]
+  /// How the table shares its target with others; `nil` when it does not.
+  package var merge: MergeRule?
 
   package init(
     source: SourceTable, target: TableName, columns: [ColumnMapping], key: [Int],
-    generated: [GeneratedColumnMapping] = [], indexes: [IndexMapping] = []
+    generated: [GeneratedColumnMapping] = [], indexes: [IndexMapping] = [], merge: MergeRule? = nil
   ) {
     self.source = source
     self.target = target
@@ -114,14 +116,17 @@ package struct TableMapping: Hashable, Sendable {
     self.key = key
     self.generated = generated
     self.indexes = indexes
+    self.merge = merge
   }
 
   package var isKeyless: Bool { key.isEmpty }
 
   /// For each unique index of the source, the key aside, its columns as indexes in `columns`: those indexes of which the
-  /// target's uniqueness means the same, being over plain columns of the source's own types and over all rows.
+  /// target's uniqueness means the same, being over plain columns of the source's own types and over all rows. None where
+  /// other tables' rows may hold the same values.
   package var uniqueValues: [[Int]] {
-    source.indexes.compactMap { index in
+    guard merge == nil else { return [] }
+    return source.indexes.compactMap { index in
       guard index.isUnique, index.isValid, index.predicate == nil, !index.nullsNotDistinct else { return nil }
       let found = index.columns.map { name in
         columns.firstIndex { column in

@@ -39,13 +39,16 @@ package struct PipelineSettings: Hashable, Sendable {
   /// In the order of the file; the first that matches a table counts.
   package let routes: [RouteRule]
 
-  /// The name of a source table in the target: by the first route that matches, else unchanged.
-  package func target(of table: TableName) -> TableName {
+  /// Where a source table goes: by the first route that matches, else to its own name.
+  package func route(of table: TableName) -> TableRoute {
     for route in routes {
-      if let target = route.target(of: table) { return target }
+      if let route = route.route(of: table) { return route }
     }
-    return table.schema.isEmpty ? TableName("public", table.name) : table
+    return TableRoute(table.schema.isEmpty ? TableName("public", table.name) : table)
   }
+
+  /// The name of a source table in the target.
+  package func target(of table: TableName) -> TableName { route(of: table).target }
 }
 
 extension PipelineSettings {
@@ -85,7 +88,7 @@ extension PipelineSettings {
         "pipeline", "fidelity: transaction needs transactions, which a DynamoDB stream does not show; expected key")
     }
     var lines: [TablePattern: Int] = [:]
-    routes = root.sections("route", "Other names for tables in the target.") { section in
+    routes = root.sections("route", "Other names for tables in the target, also one for several.") { section in
       let rule = RouteRule(&section, naming)
       guard section.problems.isEmpty, let line = section.line("source-table") else { return rule }
       if let first = lines.updateValue(line, forKey: rule.sourceTable) {

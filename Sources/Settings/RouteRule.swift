@@ -4,10 +4,15 @@ package import ChangeModel
 package struct RouteRule: Hashable, Sendable {
   package let sourceTable: TablePattern
   package let sinkTable: TableTarget
+  /// How the rows live beside those of other tables that have the same target.
+  package let merging: TableRoute.Merging
+  /// Secondary indexes of the target beside the source's.
+  package let indexes: [[String]]
 
-  /// The target's name for a source table, or `nil` when the rule does not apply to it.
-  package func target(of table: TableName) -> TableName? {
-    sourceTable.matches(table) ? sinkTable.name(for: table) : nil
+  /// Where a source table goes, or `nil` when the rule does not apply to it.
+  package func route(of table: TableName) -> TableRoute? {
+    guard sourceTable.matches(table) else { return nil }
+    return TableRoute(sinkTable.name(for: table), merging: merging, indexes: indexes)
   }
 }
 
@@ -30,15 +35,30 @@ extension RouteRule {
         "source-table", "The tables the rule is for, by exact name or pattern. The first rule that matches counts.",
         naming))
     sinkTable = section.required(
-      .tableTarget("sink-table", "Their name in the target. A part that is `*` keeps the source's."))
-    let merges =
+      .tableTarget(
+        "sink-table",
+        "Their name in the target. A part that is `*` keeps the source's. Tables with one name are merged: each row then "
+          + "says in a column of its own where it comes from."))
+    let policy = section.value(
+      .choice(
+        "on-collision",
+        ["fail": CollisionPolicy.fail, "last-writer": .lastWriter, "keep-first": .keepFirst],
+        "In a merged table, what happens to a row whose key a row of another source table has: the pipeline stops, the "
+          + "row takes the other's place, or it is left out while the other is there."), default: .fail)
+    let originColumn = section.value(
+      .text(
+        "origin-column", "[a-z_][a-z0-9_]{0,62}", expected: "1 to 63 characters of a-z, 0-9 and _",
+        "The column that a merged table gets for what each row comes from: a JSON array of the source table's name and "
+          + "the row's key there."), default: "origin")
+    indexes = section.lists(
+      of: .text(
+        "indexes",
+        "Secondary indexes that the target gets beside the source's: for each the list of its columns by their exact "
+          + "names in the target, such as `[[customer], [status, created]]`."))
+    let isForMany =
       sinkTable.name != nil && !sourceTable.namePart.isExact
       || sinkTable.schema != nil && !sourceTable.schemaPart.isExact && naming == .sql
-    if merges, section.isGiven("sink-table") {
-      section.report(
-        "sink-table",
-        "would merge several tables into one; expected * where source-table has a wildcard")
-    }
+    merging = TableRoute.Merging(policy: policy, originColumn: originColumn, isForMany: isForMany)
   }
 }
 

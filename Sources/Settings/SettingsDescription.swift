@@ -49,6 +49,7 @@ package indirect enum SettingType: Hashable, Sendable {
       case .section: "a list of mappings"
       case .tablePattern: "a list of table names and patterns"
       case .choice(let names): "a list of \(Self.alternatives(names))"
+      case .list: "a list of lists"
       default: "a list"
       }
     case .texts: "a mapping of names to texts"

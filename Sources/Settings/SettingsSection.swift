@@ -63,6 +63,24 @@ struct SettingsSection {
     return elements(of: entry, type, minimum: minimum).compactMap { node, path in read(element, node, path: path) }
   }
 
+  /// A list of lists of values of one type, none of which is empty; it may be absent.
+  mutating func lists<Value>(of element: Setting<Value>) -> [[Value]] {
+    let inner = SettingType.list(element.type, minimum: 1)
+    let type = SettingType.list(inner, minimum: 0)
+    describe(element.key, type, .optional("none"), element.summary)
+    guard let entry = entry(element.key) else { return [] }
+    return elements(of: entry, type, minimum: 0).map { node, path in
+      switch node.content {
+      case .sequence(let nodes):
+        if nodes.isEmpty { report(path: path, "is an empty list; expected at least 1", at: node.mark) }
+        return nodes.enumerated().compactMap { read(element, $1, path: "\(path)[\($0)]") }
+      case .reported: break
+      default: report(path: path, "\(node.content.phrase); expected \(inner.expected)", at: node.mark)
+      }
+      return []
+    }
+  }
+
   /// A mapping of names of the user's own to texts, which are never shown; it may be absent.
   mutating func texts(_ key: String, _ summary: String) -> [String: Secret] {
     describe(key, .texts, .optional("none"), summary)

@@ -30,7 +30,8 @@ struct ComparedTable: Sendable {
     }
     var columns: [ColumnComparison] = []
     var access: [Int: KeyAccess] = [:]
-    for (index, mapped) in mapping.columns.enumerated() {
+    // No source has the origin column of a merged table.
+    for (index, mapped) in mapping.columns.enumerated() where index != mapping.merge?.originColumn {
       guard let found = target[mapped.targetName] else {
         throw Failure(
           .sink, "table \(mapping.target) has no column \"\(mapped.targetName)\"", location: "\(mapping.target)",
@@ -57,7 +58,8 @@ struct ComparedTable: Sendable {
   func name(_ side: Side) -> String {
     switch side {
     case .source: mapping.source.kind == .partitioned ? sourceName : "ONLY " + sourceName
-    case .target: mapping.target.quoted
+    case .target:
+      mapping.ownRows.map { "(SELECT * FROM \(mapping.target.quoted) WHERE \($0)) AS own" } ?? mapping.target.quoted
     }
   }
 

@@ -5,12 +5,25 @@ import PenstockTestKit
 import SQLMapping
 import Testing
 
-/// Tables with a key in front, a key of two columns apart, and none.
+/// Tables with a key in front, a key of two columns apart, and none; then pairs of tables with one target, of which the
+/// last column is the origin.
 private let plans = [
   tablePlan(["int4", "text", "text"], key: [0], index: 0, name: "front"),
   tablePlan(["text", "int4", "text", "int4"], key: [3, 1], index: 1, name: "apart"),
   tablePlan(["int4", "text"], key: [], index: 2, name: "bag"),
+  merged(["int4", "text", "text"], key: [0], index: 3, .lastWriter, group: 3),
+  merged(["text", "text", "int4", "text"], key: [2], index: 4, .lastWriter, group: 3),
+  merged(["int4", "text", "int4", "text"], key: [0, 2], index: 5, .keepFirst, group: 5),
+  merged(["text", "int4", "int4", "text"], key: [1, 2], index: 6, .keepFirst, group: 5),
 ]
+
+private func merged(
+  _ types: [String], key: [Int], index: UInt32, _ policy: CollisionPolicy, group: Int
+) -> TablePlan {
+  tablePlan(
+    types, key: key, index: index, name: "m\(index)",
+    merging: MergeRule(policy: policy, originColumn: types.count - 1, group: group))
+}
 
 @Suite("A folded batch has the effect of its changes one by one")
 struct FoldLawTests {
@@ -25,6 +38,9 @@ struct FoldLawTests {
 
   private func row(_ plan: TablePlan, _ random: inout SeededGenerator, isPartial: Bool = false) -> [Cell] {
     plan.mapping.columns.indices.map { column in
+      if column == plan.mapping.merge?.originColumn {
+        return Cell("\(plan.index)/\(Int.random(in: 0..<2, using: &random))")
+      }
       if plan.keyColumns.contains(column) { return Cell(String(Int.random(in: 0..<4, using: &random))) }
       if isPartial, Bool.random(using: &random) { return .unchanged }
       return value(&random)
@@ -44,7 +60,8 @@ struct FoldLawTests {
     let cells = row(plan, &random, isPartial: kind >= 7)
     return switch kind {
     case 0..<4: (plan.index, .upsert(cells))
-    case 4..<7: (plan.index, .delete(plan.keyColumns.map { cells[$0] }))
+    case 4..<7:
+      (plan.index, .delete((plan.keyColumns + (plan.mapping.merge.map { [$0.originColumn] } ?? [])).map { cells[$0] }))
     default: (plan.index, .patch(cells))
     }
   }
@@ -67,7 +84,7 @@ struct FoldLawTests {
       oneByOne.apply(changes.last!.change, plans[Int(changes.last!.table)])
     }
 
-    var batch = FoldedBatch(envelope: envelope)
+    var batch = FoldedBatch(envelope: envelope, merging: MergedTables(plans))
     for (change, segment) in routed(changes, plans) {
       if !batch.add(change, of: segment) {
         folded.apply(batch, plans)
@@ -81,6 +98,34 @@ struct FoldLawTests {
     folded.apply(batch, plans)
 
     #expect(folded == oneByOne, "seed \(seed)")
+  }
+
+  private static let ofOneKey: [(policy: CollisionPolicy, changes: [(table: UInt32, change: RowChange)], taken: [Bool])] =
+    [
+      (.fail, [(0, .upsert(["1", "a", "x"])), (0, .upsert(["1", "b", "x"]))], [true, true]),
+      (.fail, [(0, .upsert(["1", "a", "x"])), (0, .upsert(["1", "a", "y"]))], [true, false]),
+      (.fail, [(0, .upsert(["1", "a", "x"])), (1, .upsert(["2", "y"])), (1, .upsert(["1", "y"]))], [true, true, false]),
+      (.lastWriter, [(0, .delete(["1", "x"])), (1, .upsert(["1", "y"]))], [true, false]),
+      (.lastWriter, [(0, .delete(["1", "x"])), (0, .upsert(["1", "a", "x"]))], [true, true]),
+      (.lastWriter, [(0, .upsert(["1", "a", "x"])), (0, .delete(["1", "x"]))], [true, false]),
+      (.keepFirst, [(0, .upsert(["1", "a", "x"])), (0, .delete(["1", "x"]))], [true, true]),
+      (.keepFirst, [(0, .upsert(["1", "a", "x"])), (1, .delete(["1", "y"]))], [true, false]),
+    ]
+
+  @Test(
+    "changes of one key fold with those of their own origin, a row that comes and goes only where it takes no place",
+    arguments: ofOneKey.indices)
+  func origins(index: Int) {
+    let (policy, changes, taken) = Self.ofOneKey[index]
+    let both = [
+      merged(["int4", "text", "text"], key: [0], index: 0, policy, group: 0),
+      merged(["int4", "text"], key: [0], index: 1, policy, group: 0),
+    ]
+
+    var batch = FoldedBatch(envelope: .dsql(batchSize: 3000), merging: MergedTables(both))
+    let found = routed(changes, both).map { batch.add($0.change, of: $0.segment) }
+
+    #expect(found == taken)
   }
 
   private func expectWithin(_ envelope: Envelope, _ batch: borrowing FoldedBatch, _ seed: UInt64) {

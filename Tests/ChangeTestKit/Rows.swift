@@ -50,9 +50,11 @@ package func cells(_ row: UnsafeRawBufferPointer, columns: Int) -> [Cell]? {
 /// - Parameters:
 ///   - key: indexes of the key's columns in key order; empty for a table without a key.
 ///   - unique: indexes of columns that the source holds unique, each by itself.
+///   - merging: how the table shares the target `t` with others; its last column then holds the origin.
 package func tablePlan(
   _ types: [String], key: [Int], index: UInt32 = 0, name: String = "t", isBinary: Bool = false,
-  appliesFrom: LSN = .zero, conversions: [Int: ValueConversion] = [:], unique: [Int] = []
+  appliesFrom: LSN = .zero, conversions: [Int: ValueConversion] = [:], unique: [Int] = [],
+  merging: MergeRule? = nil
 ) -> TablePlan {
   let columns = types.enumerated().map { number, type in
     let known = BuiltinType.named(type)!
@@ -65,7 +67,10 @@ package func tablePlan(
   var table = SourceTable(oid: 1, name: TableName("public", name), columns: columns.map(\.source))
   table.indexes = unique.map { SourceIndex(name: "u\($0)", isUnique: true, columns: ["c\($0)"]) }
   return TablePlan(
-    index: index, mapping: TableMapping(source: table, target: table.name, columns: columns, key: key),
+    index: index,
+    mapping: TableMapping(
+      source: table, target: merging == nil ? table.name : TableName("public", "t"), columns: columns, key: key,
+      merge: merging),
     isBinary: isBinary, appliesFrom: appliesFrom)
 }
 

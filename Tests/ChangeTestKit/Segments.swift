@@ -8,7 +8,7 @@ package enum RowChange: Hashable, Sendable {
   case upsert([Cell])
   /// Some cells are `unchanged`.
   case patch([Cell])
-  /// The key's cells in the order in which keys travel.
+  /// The key's cells in the order in which keys travel, with the origin behind them where tables are merged.
   case delete([Cell])
   case add([Cell])
   case remove([Cell])
@@ -93,14 +93,25 @@ package struct ModelDatabase: Hashable, Sendable {
 
   package mutating func apply(_ change: RowChange, _ plan: TablePlan) {
     switch change {
-    case .upsert(let cells): rows[place(cells, plan)] = cells
+    case .upsert(let cells):
+      if plan.mapping.merge?.policy == .lastWriter || holds(place(cells, plan), cells, plan, orNothing: true) {
+        rows[place(cells, plan)] = cells
+      }
     case .patch(let cells):
-      guard let old = rows[place(cells, plan)] else { return }
+      guard let old = rows[place(cells, plan)], holds(place(cells, plan), cells, plan) else { return }
       rows[place(cells, plan)] = zip(old, cells).map { $1 == .unchanged ? $0 : $1 }
-    case .delete(let key): rows[Place(table: plan.index, key: key)] = nil
+    case .delete(let name):
+      let place = Place(table: plan.keySpace, key: Array(name.prefix(plan.keyColumns.count)))
+      if holds(place, name, plan) { rows[place] = nil }
     case .add(let cells): add(1, cells, plan)
     case .remove(let cells): add(-1, cells, plan)
     }
+  }
+
+  /// Whether the row in that place has the origin of these cells; any has, where tables aren't merged.
+  private func holds(_ place: Place, _ cells: [Cell], _ plan: TablePlan, orNothing: Bool = false) -> Bool {
+    guard let row = rows[place] else { return orNothing }
+    return plan.mapping.merge == nil || row.last == cells.last
   }
 
   package mutating func add(_ copies: Int, _ cells: [Cell], _ plan: TablePlan) {
@@ -110,7 +121,7 @@ package struct ModelDatabase: Hashable, Sendable {
   }
 
   package func place(_ cells: [Cell], _ plan: TablePlan) -> Place {
-    Place(table: plan.index, key: plan.keyColumns.map { cells[$0] })
+    Place(table: plan.keySpace, key: plan.keyColumns.map { cells[$0] })
   }
 
   package mutating func truncate(_ table: UInt32) {
@@ -125,7 +136,8 @@ package struct ModelDatabase: Hashable, Sendable {
       for index in chosen where kinds.contains(batch.entries[index].kind) {
         let entry = batch.entries[index]
         let plan = plans[Int(entry.table)]
-        let count = entry.kind == .delete ? plan.keyColumns.count : plan.mapping.columns.count
+        let names = plan.keyColumns.count + (plan.mapping.merge == nil ? 0 : 1)
+        let count = entry.kind == .delete ? names : plan.mapping.columns.count
         let row = cells(batch.row(of: entry), columns: count)!
         switch entry.kind {
         case .upsert: apply(.upsert(row), plan)

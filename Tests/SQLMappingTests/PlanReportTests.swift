@@ -32,7 +32,7 @@ struct PlanReportTests {
     let bag = table("log", [column("line", "text")], keys: 0, identity: .full)
     let mapper = SchemaMapper(dialect: .dsql)
 
-    let mappings = try mapper.mapSchema([source, bag], route: { TableName("app", $0.name) })
+    let mappings = try mapper.mapSchema([source, bag], route: { TableRoute(TableName("app", $0.name)) })
     let report = PlanReport(mappings, by: mapper, notes: [source.name: ["16 chunks by id"]])
 
     #expect(

@@ -104,11 +104,11 @@ struct TableMappingTests {
     let wide = table("wide", (0..<256).map { column("c\($0)", "int4", notNull: true) })
     let key = table("key", (0..<9).map { column("c\($0)", "int4", notNull: true) }, keys: 9)
 
-    let failure = #expect(throws: Failure.self) { try dsql.mapSchema([wide, key], route: { $0 }) }
+    let failure = #expect(throws: Failure.self) { try dsql.mapSchema([wide, key], route: { TableRoute($0) }) }
 
     #expect(failure?.location.contains("public.wide: the table has 256 columns; DSQL takes 255") == true)
     #expect(failure?.location.contains("public.key: the key has 9 columns; DSQL takes 8") == true)
-    #expect(throws: Never.self) { try SchemaMapper(dialect: .postgres).mapSchema([wide, key], route: { $0 }) }
+    #expect(throws: Never.self) { try SchemaMapper(dialect: .postgres).mapSchema([wide, key], route: { TableRoute($0) }) }
   }
 
   @Test("a key declared longer than DSQL's budget becomes text")
@@ -128,7 +128,7 @@ struct TableMappingTests {
     let failure = #expect(throws: Failure.self) {
       try dsql.mapSchema(
         [table("a", [column("id", "int4")]), table("b", [column("id", "int4")])],
-        route: { _ in TableName("app", "x") })
+        route: { _ in TableRoute(TableName("app", "x")) })
     }
     #expect(failure?.message == "public.a and public.b both go to app.x")
     #expect(failure?.kind == .configuration)
@@ -207,7 +207,7 @@ struct TableMappingTests {
     other.name.schema = "billing"
 
     let mappings = try dsql.mapSchema(
-      [table("t", columns, indexes: [index]), other], route: { TableName("app", $0.name) })
+      [table("t", columns, indexes: [index]), other], route: { TableRoute(TableName("app", $0.name)) })
 
     #expect(mappings.flatMap(\.indexes).map(\.name) == ["by_email", "by_email_2"])
   }

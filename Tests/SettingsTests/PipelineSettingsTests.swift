@@ -128,6 +128,29 @@ func parse(_ text: String, _ environment: [String: String] = [:]) throws(Setting
     #expect(settings.target(of: TableName("public", "orders")) == TableName("app", "orders"))
     #expect(settings.target(of: TableName("billing", "invoice")) == TableName("app", "invoice"))
     #expect(settings.target(of: TableName("public", "users")) == TableName("public", "users"))
+    #expect(settings.route(of: TableName("public", "users")).merging == nil)
+  }
+
+  @Test("what a route says about tables that share a target, and about the target's indexes", arguments: [
+    ("{ source-table: a.t, sink-table: b.t }", TableRoute.Merging(), []),
+    ("{ source-table: a.*, sink-table: b.* }", TableRoute.Merging(), []),
+    ("{ source-table: a.*, sink-table: b.t }", TableRoute.Merging(isForMany: true), []),
+    (
+      "{ source-table: '*.t', sink-table: b.*, on-collision: keep-first, origin-column: o, indexes: [[x], [y, Z]] }",
+      TableRoute.Merging(policy: .keepFirst, originColumn: "o", isForMany: true), [["x"], ["y", "Z"]]
+    ),
+  ])
+  func merging(route: String, merging: TableRoute.Merging, indexes: [[String]]) throws {
+    let settings = try parse(
+      """
+      pipeline: { name: a }
+      source: { type: postgres, url: 'postgresql://u@h/d', tables: [a.t] }
+      sink: { type: postgres, url: 'postgresql://u@h/d' }
+      route: [\(route)]
+      """)
+
+    #expect(
+      settings.route(of: TableName("a", "t")) == TableRoute(TableName("b", "t"), merging: merging, indexes: indexes))
   }
 
   @Test("no way of printing the settings shows a password") func secrets() throws {

@@ -152,10 +152,11 @@ extension LaneWorker {
   private func writeAlone(
     _ piece: ArraySlice<QueuedChange>, after held: [StreamPosition]
   ) throws(Failure) -> AloneOutcome {
-    var batch = FoldedBatch(envelope: openEnvelope)
+    var batch = FoldedBatch(envelope: openEnvelope, merging: merged)
     var last: [Int: StreamPosition] = [:]
     for item in piece {
-      _ = batch.add(item.change, of: item.segment, foldsAll: true)
+      // Rows of one key and different origins are written one after the other.
+      guard batch.add(item.change, of: item.segment, foldsAll: true) else { return .failed }
       last[item.lane] = item.change.position
     }
     guard try complete(&batch, upTo: piece.count == 1 ? .max : context.options.envelope.bytesMax) else {

@@ -40,7 +40,8 @@ extension PipelineRun {
     }
     let tables = TargetTables(.init(dialect: endpoints.sink.dialect), session, log: log)
     try tables.prepare(preparation.mappings)
-    let reporter = HealthReporter(store, owner, endpoints, log: log)
+    let reporter = HealthReporter(
+      store, owner, endpoints, collisions: monitor.apply.collisions, log: log)
     defer { reporter.end() }
     let stage = Stage(
       run: self, preparation: preparation, session: session, store: store, identity: owner, tables: tables)

@@ -43,7 +43,7 @@ extension Preparation {
       if case .mark(let column) = source.expiry { try table.addTimeColumn(column) }
       tables.append(table)
     }
-    let mappings = try SchemaMapper(dialect: dialect).mapSchema(tables) { settings.target(of: $0) }
+    let mappings = try SchemaMapper(dialect: dialect).mapSchema(tables) { settings.route(of: $0) }
     self.init(
       sourceIdentity: "dynamodb \(service.endpoints.region) \(first.table.account)", mappings: mappings, items: items)
   }

@@ -101,7 +101,10 @@ extension Stage {
           .source, "table \(name) was deleted and made again since the pipeline began", location: "\(name)",
           hint: "Run penstock reset, empty the target's tables, then load again.")
       }
-      if row == nil { try beginTable(mapping, table, state) }
+      if row == nil {
+        let isShared = known.contains { $0.targetTable == "\(mapping.target)" }
+        try beginTable(mapping, table, state, isShared: isShared)
+      }
       guard settings.mode.loads else { continue }
       var entries = try self.state("reading the ledger") { connection throws(Failure) in
         try ledger.read(table: index, connection)
@@ -126,12 +129,14 @@ extension Stage {
   }
 
   /// Remembers a table before its first row, and refuses one that holds rows of others or comes too late.
+  ///
+  /// - Parameter isShared: whether another table of the pipeline has the same target, so that rows may be its.
   private func beginTable(
-    _ mapping: TableMapping, _ table: DynamoDBTable, _ state: PipelineState
+    _ mapping: TableMapping, _ table: DynamoDBTable, _ state: PipelineState, isShared: Bool
   ) throws(Failure) {
     if settings.mode.loads {
       guard state.phase == .loading else { throw tooLate(mapping) }
-      if try tables.hasRows(mapping.target) { throw foreignRows(mapping) }
+      if !isShared, try tables.hasRows(mapping.target) { throw foreignRows(mapping) }
     }
     try self.state("writing the state") { connection throws(Failure) in
       try store.write(

@@ -28,7 +28,7 @@ extension Preparation {
         .source, "no table matches source.tables", location: source.name,
         hint: "The source has \(all.map { "\($0.schema).\($0.name)" }.joined(separator: ", ")).")
     }
-    let mappings = try SchemaMapper(dialect: dialect).mapSchema(selected) { settings.target(of: $0) }
+    let mappings = try SchemaMapper(dialect: dialect).mapSchema(selected) { settings.route(of: $0) }
     self.init(sourceIdentity: "\(source.name) \(identity)", mappings: mappings, ownTables: streamed)
   }
 }
@@ -52,7 +52,8 @@ extension PipelineRun {
     let owner = try own(&identity, preparation, store, session)
     let tables = TargetTables(.init(dialect: endpoints.sink.dialect), session, log: log)
     try tables.prepare(preparation.mappings)
-    let reporter = HealthReporter(store, owner, endpoints, log: log)
+    let reporter = HealthReporter(
+      store, owner, endpoints, collisions: monitor.apply.collisions, log: log)
     defer { reporter.end() }
     let stage = Stage(
       run: self, preparation: preparation, session: session, store: store, identity: owner, tables: tables)
