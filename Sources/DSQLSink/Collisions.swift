@@ -49,8 +49,9 @@ extension CollisionStatements {
     let texts = found.map { String(decoding: $0 ?? [], as: UTF8.self) }
     let names = mapping.key.map { mapping.columns[$0].targetName }.joined(separator: ", ")
     return Failure(
-      .sink, "two source rows have the key (\(names)) = (\(texts.dropFirst(2).joined(separator: ", "))): \(texts[0]) is "
-        + "there, \(texts[1]) comes", location: "\(mapping.target)",
+      .sink,
+      "two source rows have the key (\(names)) = (\(texts.dropFirst(2).joined(separator: ", "))): \(texts[0]) is there, "
+        + "\(texts[1]) comes", location: "\(mapping.target)",
       hint: "Change one of the two at the source, or set on-collision of the route to last-writer or keep-first.")
   }
 }

@@ -84,7 +84,8 @@ package final class LoadCoordinator: Sendable {
     let plan = context.plans[chunk.table]
     let started = monotonicNow()
     var rows = 0
-    if context.method == .copy, plan.mapping.merge == nil, !overlapping.contains(chunk.table), !needingCasts.contains(chunk.table),
+    if context.method == .copy, plan.mapping.merge == nil, !overlapping.contains(chunk.table),
+      !needingCasts.contains(chunk.table),
       let format = context.copyFormat(plan)
     {
       if let copied = try copy(chunk, reader, session, ChunkCopier(context: context, format: format)) {

@@ -234,7 +234,8 @@ extension Stage {
     let context = LoadContext(
       options: run.endpoints.sink, identity: identity, plans: preparation.plans(binary: true),
       method: settings.sink.loadMethod == .copy ? .copy : .insert, source: run.endpoints.source, snapshot: hold.name,
-      progress: run.monitor.load, collisions: run.monitor.apply.collisions, log: log.named("load"), interrupt: interrupt)
+      progress: run.monitor.load, collisions: run.monitor.apply.collisions, log: log.named("load"), interrupt: interrupt
+    )
     run.endpoints.sink.limiter.startLow()
     run.monitor.load.begin(preparation.mappings, plan.entries)
     let started = monotonicNow()

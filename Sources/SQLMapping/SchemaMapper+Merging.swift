@@ -31,7 +31,8 @@ extension SchemaMapper {
       for column in mapping.columns where column.targetName != origin?.targetName {
         if !united.columns.contains(where: { $0.targetName == column.targetName }) { united.columns.append(column) }
       }
-      for column in mapping.generated where !united.generated.contains(where: { $0.source.name == column.source.name }) {
+      for column in mapping.generated where !united.generated.contains(where: { $0.source.name == column.source.name })
+      {
         united.generated.append(column)
       }
     }
@@ -62,8 +63,9 @@ extension SchemaMapper {
     let generated = Set(members.flatMap { $0.generated.map(\.source.name) })
     if dialect == .dsql, all.count + generated.count + 1 > DSQLLimits.columns {
       throw Failure(
-        .configuration, "\(members[0].target) would have \(all.count + generated.count + 1) columns; DSQL takes "
-          + "\(DSQLLimits.columns)", location: sources(members),
+        .configuration,
+        "\(members[0].target) would have \(all.count + generated.count + 1) columns; DSQL takes \(DSQLLimits.columns)",
+        location: members.map { "\($0.source.name)" }.joined(separator: ", "),
         hint: "Give some of these tables a sink-table of their own under route.")
     }
     for (position, index) in group.enumerated() {
@@ -74,10 +76,6 @@ extension SchemaMapper {
       mappings[index].columns.append(ColumnMapping(origin: merging.originColumn, number: number))
       shareIndexes(of: &mappings[index], with: group[..<position].map { mappings[$0] })
     }
-  }
-
-  private func sources(_ members: [TableMapping]) -> String {
-    members.map { "\($0.source.name)" }.joined(separator: ", ")
   }
 
   /// What the tables' routes agree on.
@@ -95,8 +93,9 @@ extension SchemaMapper {
         continue
       }
       throw Failure(
-        .configuration, "\(members[0].source.name) and \(member.source.name) both go to \(target), by routes with "
-          + "different settings", location: "\(target)",
+        .configuration,
+        "\(members[0].source.name) and \(member.source.name) both go to \(target), by routes with different settings",
+        location: "\(target)",
         hint: "Give the two the same on-collision and origin-column under route.")
     }
     return first
@@ -121,9 +120,11 @@ extension SchemaMapper {
         }
       if isSame { continue }
       throw Failure(
-        .configuration, "\(first.source.name) and \(member.source.name) both go to \(first.target), but their keys are "
-          + "\(text(one)) and \(text(other))", location: "\(first.target)",
-        hint: "Tables are merged if their keys have the same columns, of the same types and in the same order. Give one "
+        .configuration,
+        "\(first.source.name) and \(member.source.name) both go to \(first.target), but their keys are \(text(one)) and "
+          + text(other), location: "\(first.target)",
+        hint:
+          "Tables are merged if their keys have the same columns, of the same types and in the same order. Give one "
           + "of them a sink-table of its own under route.")
     }
   }
@@ -149,8 +150,9 @@ extension SchemaMapper {
           continue
         }
         throw Failure(
-          .configuration, "column \"\(name)\" of \(member.target) is \(other.form) in \(other.table) and \(form) in "
-            + "\(member.source.name)", location: "\(member.target)",
+          .configuration,
+          "column \"\(name)\" of \(member.target) is \(other.form) in \(other.table) and \(form) in \(member.source.name)",
+          location: "\(member.target)",
           hint: "Give both the same type, or one of the tables a sink-table of its own under route.")
       }
     }
@@ -188,8 +190,9 @@ extension SchemaMapper {
       }
       if let reason {
         throw Failure(
-          .configuration, "the index on (\(columns.joined(separator: ", "))) that a route asks for can't be made: "
-            + reason, location: "\(united.target)", hint: "Change indexes in the route.")
+          .configuration,
+          "the index on (\(columns.joined(separator: ", "))) that a route asks for can't be made: \(reason)",
+          location: "\(united.target)", hint: "Change indexes in the route.")
       }
       mappings[group[0]].indexes.append(IndexMapping(source: source, name: source.name))
     }

@@ -79,7 +79,8 @@ private struct Writer {
     let names = mapping.columns.map { quotedIdentifier($0.targetName) }.joined(separator: ",")
     let values = all.map(value).joined(separator: ",")
     return Statement(
-      sql: "INSERT INTO \(table) \(mapping.merge == nil ? "" : "AS t ")(\(names)) SELECT \(values) FROM \(unnest(all))", parameters: parameters(all))
+      sql: "INSERT INTO \(table) \(mapping.merge == nil ? "" : "AS t ")(\(names)) SELECT \(values) FROM \(unnest(all))",
+      parameters: parameters(all))
   }
 
   func upsert() -> Statement {
@@ -107,7 +108,8 @@ private struct Writer {
   func collisions(_ merge: MergeRule) -> CollisionStatements {
     let used = (mapping.key + [merge.originColumn]).sorted()
     let origin = "t.\(quotedIdentifier(mapping.columns[merge.originColumn].targetName))"
-    let other = "FROM \(table) AS t JOIN \(unnest(used)) ON \(match(mapping.key)) AND \(origin)<>\(value(merge.originColumn))"
+    let isOther = "\(match(mapping.key)) AND \(origin)<>\(value(merge.originColumn))"
+    let other = "FROM \(table) AS t JOIN \(unnest(used)) ON \(isOther)"
     let keys = mapping.key.map { "t.\(quotedIdentifier(mapping.columns[$0].targetName))::text" }
     let found = ([origin, value(merge.originColumn)] + keys).joined(separator: ",")
     return CollisionStatements(

@@ -100,17 +100,21 @@ struct FoldLawTests {
     #expect(folded == oneByOne, "seed \(seed)")
   }
 
-  private static let ofOneKey: [(policy: CollisionPolicy, changes: [(table: UInt32, change: RowChange)], taken: [Bool])] =
-    [
-      (.fail, [(0, .upsert(["1", "a", "x"])), (0, .upsert(["1", "b", "x"]))], [true, true]),
-      (.fail, [(0, .upsert(["1", "a", "x"])), (0, .upsert(["1", "a", "y"]))], [true, false]),
-      (.fail, [(0, .upsert(["1", "a", "x"])), (1, .upsert(["2", "y"])), (1, .upsert(["1", "y"]))], [true, true, false]),
-      (.lastWriter, [(0, .delete(["1", "x"])), (1, .upsert(["1", "y"]))], [true, false]),
-      (.lastWriter, [(0, .delete(["1", "x"])), (0, .upsert(["1", "a", "x"]))], [true, true]),
-      (.lastWriter, [(0, .upsert(["1", "a", "x"])), (0, .delete(["1", "x"]))], [true, false]),
-      (.keepFirst, [(0, .upsert(["1", "a", "x"])), (0, .delete(["1", "x"]))], [true, true]),
-      (.keepFirst, [(0, .upsert(["1", "a", "x"])), (1, .delete(["1", "y"]))], [true, false]),
-    ]
+  private static let ofOneKey:
+    [(policy: CollisionPolicy, changes: [(table: UInt32, change: RowChange)], taken: [Bool])] =
+      [
+        (.fail, [(0, .upsert(["1", "a", "x"])), (0, .upsert(["1", "b", "x"]))], [true, true]),
+        (.fail, [(0, .upsert(["1", "a", "x"])), (0, .upsert(["1", "a", "y"]))], [true, false]),
+        (
+          .fail, [(0, .upsert(["1", "a", "x"])), (1, .upsert(["2", "y"])), (1, .upsert(["1", "y"]))],
+          [true, true, false]
+        ),
+        (.lastWriter, [(0, .delete(["1", "x"])), (1, .upsert(["1", "y"]))], [true, false]),
+        (.lastWriter, [(0, .delete(["1", "x"])), (0, .upsert(["1", "a", "x"]))], [true, true]),
+        (.lastWriter, [(0, .upsert(["1", "a", "x"])), (0, .delete(["1", "x"]))], [true, false]),
+        (.keepFirst, [(0, .upsert(["1", "a", "x"])), (0, .delete(["1", "x"]))], [true, true]),
+        (.keepFirst, [(0, .upsert(["1", "a", "x"])), (1, .delete(["1", "y"]))], [true, false]),
+      ]
 
   @Test(
     "changes of one key fold with those of their own origin, a row that comes and goes only where it takes no place",

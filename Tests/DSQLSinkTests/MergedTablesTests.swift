@@ -22,7 +22,9 @@ private let ddl = "CREATE TABLE t (c0 int PRIMARY KEY, c1 text, c2 text NOT NULL
 
 @Suite("Lanes write rows of several tables into one")
 struct MergedTablesTests {
-  private func rig(_ policy: CollisionPolicy, emulated: Bool = false, lanes: Int = 1, rows: [[Cell]] = []) throws -> Rig {
+  private func rig(
+    _ policy: CollisionPolicy, emulated: Bool = false, lanes: Int = 1, rows: [[Cell]] = []
+  ) throws -> Rig {
     var setup = Rig.Setup()
     setup.lanes = lanes
     if emulated {
@@ -80,7 +82,9 @@ struct MergedTablesTests {
     #expect(rig.progress.collisions.count == course.collisions, "\(course.name)")
   }
 
-  @Test("where collisions stop the pipeline, the failure says which rows, and nothing is committed past them", arguments: [false, true])
+  @Test(
+    "where collisions stop the pipeline, the failure says which rows, and nothing is committed past them",
+    arguments: [false, true])
   func fails(emulated: Bool) throws {
     let rig = try rig(.fail, emulated: emulated)
     rig.send([.upsert(["1", "a", "A1"]), .upsert(["2", "a", "A2"])])

@@ -108,7 +108,9 @@ struct TableMappingTests {
 
     #expect(failure?.location.contains("public.wide: the table has 256 columns; DSQL takes 255") == true)
     #expect(failure?.location.contains("public.key: the key has 9 columns; DSQL takes 8") == true)
-    #expect(throws: Never.self) { try SchemaMapper(dialect: .postgres).mapSchema([wide, key], route: { TableRoute($0) }) }
+    #expect(throws: Never.self) {
+      try SchemaMapper(dialect: .postgres).mapSchema([wide, key], route: { TableRoute($0) })
+    }
   }
 
   @Test("a key declared longer than DSQL's budget becomes text")

@@ -131,15 +131,17 @@ func parse(_ text: String, _ environment: [String: String] = [:]) throws(Setting
     #expect(settings.route(of: TableName("public", "users")).merging == nil)
   }
 
-  @Test("what a route says about tables that share a target, and about the target's indexes", arguments: [
-    ("{ source-table: a.t, sink-table: b.t }", TableRoute.Merging(), []),
-    ("{ source-table: a.*, sink-table: b.* }", TableRoute.Merging(), []),
-    ("{ source-table: a.*, sink-table: b.t }", TableRoute.Merging(isForMany: true), []),
-    (
-      "{ source-table: '*.t', sink-table: b.*, on-collision: keep-first, origin-column: o, indexes: [[x], [y, Z]] }",
-      TableRoute.Merging(policy: .keepFirst, originColumn: "o", isForMany: true), [["x"], ["y", "Z"]]
-    ),
-  ])
+  @Test(
+    "what a route says about tables that share a target, and about the target's indexes",
+    arguments: [
+      ("{ source-table: a.t, sink-table: b.t }", TableRoute.Merging(), []),
+      ("{ source-table: a.*, sink-table: b.* }", TableRoute.Merging(), []),
+      ("{ source-table: a.*, sink-table: b.t }", TableRoute.Merging(isForMany: true), []),
+      (
+        "{ source-table: '*.t', sink-table: b.*, on-collision: keep-first, origin-column: o, indexes: [[x], [y, Z]] }",
+        TableRoute.Merging(policy: .keepFirst, originColumn: "o", isForMany: true), [["x"], ["y", "Z"]]
+      ),
+    ])
   func merging(route: String, merging: TableRoute.Merging, indexes: [[String]]) throws {
     let settings = try parse(
       """
