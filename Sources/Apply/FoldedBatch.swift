@@ -128,10 +128,12 @@ package import ChangeModel
     _ change: Change, _ segment: ChangeSegment, into index: Int, _ rowsMax: Int, _ foldsAll: Bool
   ) -> Bool {
     let earlier = entries[index]
-    guard
-      unsafe tables.fold(
+    if !tables.isEmpty,
+      unsafe !tables.fold(
         change.table, change.kind, segment.row(of: change), into: earlier.table, earlier.kind, row(of: earlier))
-    else { return false }
+    {
+      return false
+    }
     switch (earlier.kind, change.kind) {
     case (_, .refused), (.refused, _): return false
     case (_, .add): return addCopies(1, to: index, rowsMax)

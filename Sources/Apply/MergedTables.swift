@@ -22,6 +22,8 @@ package struct MergedTables: Sendable {
     }
   }
 
+  var isEmpty: Bool { members.isEmpty }
+
   /// Whether keys of one table may be keys of the other.
   func shareKeys(_ a: UInt32, _ b: UInt32) -> Bool {
     if a == b { return true }

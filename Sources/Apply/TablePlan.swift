@@ -58,11 +58,17 @@ package final class TablePlan: Sendable {
     return lane
   }
 
+  /// Indexes of the columns of which a delete's row consists: the key's, and behind them the origin's of a merged table.
+  package var nameColumns: [Int] { keyColumns + (mapping.merge.map { [$0.originColumn] } ?? []) }
+
   /// The key columns of a whole row, each with its length, in the order in which keys travel.
-  package func keyFields(of row: UnsafeRawBufferPointer) -> [UInt8] {
+  package func keyFields(of row: UnsafeRawBufferPointer) -> [UInt8] { unsafe fields(keyColumns, of: row) }
+
+  /// Some columns of a whole row, each with its length.
+  package func fields(_ columns: [Int], of row: UnsafeRawBufferPointer) -> [UInt8] {
     guard let offsets = unsafe WireRow.fieldOffsets(row, columns: mapping.columns.count) else { return [] }
-    var key: [UInt8] = []
-    for column in keyColumns { unsafe key.append(contentsOf: WireRow.field(row, at: offsets[column])) }
-    return key
+    var fields: [UInt8] = []
+    for column in columns { unsafe fields.append(contentsOf: WireRow.field(row, at: offsets[column])) }
+    return fields
   }
 }

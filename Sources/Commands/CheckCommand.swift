@@ -57,7 +57,8 @@ private func findings(_ settings: PipelineSettings, _ endpoints: Endpoints) asyn
   let facts = try SourceFacts.read(source, for: request) { settings.source.selects($0) }
   let mapper = SchemaMapper(dialect: endpoints.sink.dialect, followsChanges: settings.mode.follows)
   // A table that can't be mapped is a finding of the source's rules.
-  let mappings = facts.catalog.tables.compactMap { try? mapper.mapTable($0, target: settings.target(of: $0.name)) }
+  let mappable = facts.catalog.tables.filter { (try? mapper.mapTable($0, target: $0.name)) != nil }
+  let mappings = try mapper.mapSchema(mappable) { settings.route(of: $0) }
   // Reading the identity needs a right that a run needs too; without it the comparison is left out.
   let identity = try? ReplicationSlot.sourceIdentity(source)
   let found =

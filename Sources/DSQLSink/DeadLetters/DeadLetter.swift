@@ -19,7 +19,8 @@ package struct DeadLetter: Hashable, Sendable {
   package var sourceTable: String
   /// Quoted, as statements have it.
   package var targetTable: String
-  /// A JSON object of the key's columns; `nil` for a table without a key.
+  /// A JSON object of the key's columns, and of the origin's where only its own row may be touched; `nil` for a table
+  /// without a key.
   package var key: String?
   package var operation: Operation
   /// Of the change in the stream, or the chunk of the full load.
@@ -31,15 +32,16 @@ package struct DeadLetter: Hashable, Sendable {
   package var copies: Int
 
   /// - Parameters:
-  ///   - row: a `WireRow` of all columns, or for a delete the key's fields.
+  ///   - row: a `WireRow` of all columns, or for a delete the fields of `TablePlan.nameColumns`.
   ///   - position: see the property.
   package init(
     _ plan: TablePlan, _ kind: ChangeKind, row: UnsafeRawBufferPointer, position: String, copies: Int = 1,
     because failure: Failure
   ) {
     let mapping = plan.mapping
+    let nameColumns = kind == .delete || kind == .patch ? plan.nameColumns : plan.keyColumns
     let keyFields: [UInt8] =
-      kind == .delete ? unsafe [UInt8](row) : plan.mapping.isKeyless ? [] : unsafe plan.keyFields(of: row)
+      kind == .delete ? unsafe [UInt8](row) : plan.mapping.isKeyless ? [] : unsafe plan.fields(nameColumns, of: row)
     sourceTable = "\(mapping.source.name)"
     targetTable = mapping.target.quoted
     operation =
@@ -54,11 +56,11 @@ package struct DeadLetter: Hashable, Sendable {
     state = failure.state ?? "00000"
     reason = failure.message
     let whole = Array(mapping.columns.indices)
-    self.row = unsafe plan.json(row, columns: kind == .delete ? plan.keyColumns : whole)
+    self.row = unsafe plan.json(row, columns: kind == .delete ? nameColumns : whole)
     id = mapping.isKeyless ? unsafe plan.letterID(row, columns: whole) : plan.letterID(key: keyFields)
     key =
       mapping.isKeyless
-      ? nil : unsafe keyFields.withUnsafeBytes { unsafe plan.json($0, columns: plan.keyColumns) }
+      ? nil : unsafe keyFields.withUnsafeBytes { unsafe plan.json($0, columns: nameColumns) }
   }
 }
 
