@@ -93,7 +93,8 @@ private func columnNameProblem(_ name: String) -> String? {
 }
 
 extension Setting where Value == String {
-  fileprivate static func columnName(_ key: String, _ summary: String) -> Self {
+  /// The name of a column of the target, as it stands.
+  static func columnName(_ key: String, _ summary: String) -> Self {
     Setting(
       key: key, type: .text(pattern: #"[\s\S]{1,63}"#, expected: "a column name"), summary: summary,
       placeholder: "", written: { (.string($0), $0) },

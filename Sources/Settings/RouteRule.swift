@@ -46,12 +46,12 @@ extension RouteRule {
         "In a merged table, what happens to a row whose key a row of another source table has: the pipeline stops, the "
           + "row takes the other's place, or it is left out while the other is there."), default: .fail)
     let originColumn = section.value(
-      .text(
-        "origin-column", "[a-z_][a-z0-9_]{0,62}", expected: "1 to 63 characters of a-z, 0-9 and _",
+      .columnName(
+        "origin-column",
         "The column that a merged table gets for what each row comes from: a JSON array of the source table's name and "
           + "the row's key there."), default: "origin")
     indexes = section.lists(
-      of: .text(
+      of: .columnName(
         "indexes",
         "Secondary indexes that the target gets beside the source's: for each the list of its columns by their exact "
           + "names in the target, such as `[[customer], [status, created]]`."))
