@@ -67,17 +67,9 @@ struct TransactionPlan {
         }
       }
     }
-    func addChecks(first: Bool) {
-      for (table, entries) in upserts.enumerated() where !entries.isEmpty {
-        guard let collisions = catalog.collisions(UInt32(table)), collisions.goesFirst == first else { continue }
-        statements.append(
-          PlannedStatement(
-            role: .collisionCheck, table: UInt32(table), statement: collisions.check, entries: entries))
-      }
-    }
-    addChecks(first: true)
+    addChecks(of: upserts, catalog, first: true)
     add(.upsert, catalog.upsert, upserts)
-    addChecks(first: false)
+    addChecks(of: upserts, catalog, first: false)
     add(.bagInsert, catalog.upsert, inserts)
     for (table, masks) in patches.sorted(by: { $0.key < $1.key }) {
       if mode == .guarded {
@@ -97,6 +89,16 @@ struct TransactionPlan {
 }
 
 extension TransactionPlan {
+  /// Looks at whose the keys of merged tables' upserts are: those that go before the upserts, or those behind them.
+  private mutating func addChecks(of upserts: [[Int]], _ catalog: StatementCatalog, first: Bool) {
+    for (index, entries) in upserts.enumerated() where !entries.isEmpty {
+      let table = UInt32(index)
+      guard let collisions = catalog.collisions(table), collisions.goesFirst == first else { continue }
+      statements.append(
+        PlannedStatement(role: .collisionCheck, table: table, statement: collisions.check, entries: entries))
+    }
+  }
+
   /// What the statement at `index` does; `nil` for a step that was not planned.
   func role(_ index: Int) -> PlannedStatement.Role? {
     statements.indices.contains(index) ? statements[index].role : nil
