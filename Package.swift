@@ -79,7 +79,10 @@ let package = Package(
       ["DSQLSink", "DynamoDBSource", "PostgresSource", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
     room(
       "Verification",
-      ["FullLoad", "DSQLSink", "PostgresSource", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
+      [
+        "FullLoad", "DSQLSink", "DynamoDBSource", "PostgresSource", "Postgres", "AWS", "Runtime", "Apply", "SQLMapping",
+        "ChangeModel",
+      ]),
     room(
       "Pipeline",
       [
@@ -164,7 +167,10 @@ let package = Package(
     tests("DSQLEmulatorTests", ["DSQLEmulator", "CLibPQ", "COpenSSL", "AWS", "ChangeModel"]),
     tests(
       "VerificationTests",
-      ["Verification", "DSQLSink", "PostgresSource", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
+      [
+        "Verification", "DSQLSink", "DynamoDBSource", "PostgresSource", "Postgres", "AWS", "Runtime", "Apply",
+        "SQLMapping", "ChangeModel",
+      ]),
     tests(
       "OperationsTests",
       ["Operations", "Pipeline", "AWS", "PostgresSource", "DSQLSink", "Postgres", "Runtime", "ChangeModel"]),

@@ -1,8 +1,10 @@
 import ChangeModel
 import DSQLSink
+import DynamoDBSource
 import Glibc
 import Operations
 import Pipeline
+import Postgres
 import PostgresSource
 import Runtime
 import Settings
@@ -27,16 +29,50 @@ private func compare(
 ) async throws(Failure) -> VerificationReport {
   try await onThread("verify") { () throws(Failure) in
     let endpoints = try Endpoints(settings, surroundings, log: log)
+    if let dynamodb = endpoints.dynamodb { return try await compareItems(settings, dynamodb, endpoints, log) }
     let preparation = try Preparation(settings, endpoints)
     let verification = Verification(
       preparation.mappings, source: InstanceProbe.observing(endpoints.source), sink: endpoints.sink,
       slot: settings.mode.follows ? settings.source.slotName : nil, workers: settings.sink.parallelism, log: log)
-    let display = StatusDisplay(log: log.named("verify")) { _ in
-      let line = progressLine(verification.progress.state)
-      return .init(lines: line.map { [$0] } ?? [], summary: line)
-    }
+    let display = display(verification.progress, log)
     defer { display.end() }
     return try await verification.run()
+  }
+}
+
+private func compareItems(
+  _ settings: PipelineSettings, _ source: DynamoDBAccess, _ endpoints: Endpoints, _ log: Log
+) async throws(Failure) -> VerificationReport {
+  let service = try source.service()
+  let session = SinkSession(endpoints.sink, log: log)
+  let store = StateStore(pipeline: settings.name)
+  // The columns are those that the first run has decided on.
+  let inferences = try session.retrying("reading the state") { connection throws(Failure) -> [String: String] in
+    guard try connection.query("SELECT to_regclass('penstock.item_mapping') IS NOT NULL").single == "t" else {
+      return [:]
+    }
+    return try store.itemMappings(connection)
+  }
+  let preparation = try await Preparation(
+    settings, source.settings, service, inferences: inferences, dialect: endpoints.sink.dialect)
+  let pairs = zip(preparation.mappings, preparation.items).map {
+    ItemPair($0, $1.mapping, expiry: ItemExpiry(source.settings.expiry))
+  }
+  let options = DynamoDBVerification.Options(
+    readsConsistently: source.settings.readsConsistently,
+    segments: source.settings.segments ?? settings.sink.parallelism, pageItems: source.settings.pageItems,
+    readCapacity: source.settings.readCapacity, workers: settings.sink.parallelism, follows: settings.mode.follows)
+  let verification = DynamoDBVerification(
+    pairs, service, sink: endpoints.sink, pipeline: settings.name, options, log: log)
+  let display = display(verification.progress, log)
+  defer { display.end() }
+  return try await verification.run()
+}
+
+private func display(_ progress: VerificationProgress, _ log: Log) -> StatusDisplay {
+  StatusDisplay(log: log.named("verify")) { _ in
+    let line = progressLine(progress.state)
+    return .init(lines: line.map { [$0] } ?? [], summary: line)
   }
 }
 

@@ -332,13 +332,3 @@ extension ShardPosition {
     }
   }
 }
-
-extension ItemExpiry {
-  fileprivate init(_ expiry: DynamoDBSettings.Expiry) {
-    switch expiry {
-    case .delete: self = .delete
-    case .keep: self = .keep
-    case .mark: self = .mark
-    }
-  }
-}

@@ -1,0 +1,141 @@
+internal import Apply
+internal import ChangeModel
+package import DynamoDBSource
+package import SQLMapping
+
+/// A table of a DynamoDB source and where its items go.
+package struct ItemPair: Sendable {
+  package let mapping: TableMapping
+  package let items: ItemMapping
+  /// What becomes of rows whose items DynamoDB removes by their time to live.
+  package let expiry: ItemExpiry
+
+  /// - Parameter mapping: of the items' columns, and one more behind them when expired rows are marked.
+  package init(_ mapping: TableMapping, _ items: ItemMapping, expiry: ItemExpiry) {
+    precondition(mapping.columns.count == items.columns.count + (expiry == .mark ? 1 : 0), "columns of something else")
+    self.mapping = mapping
+    self.items = items
+    self.expiry = expiry
+  }
+}
+
+/// The same with the statements that hold rows against the target, which compares them in its own types.
+///
+/// Rows come as arrays of texts, one for each column and one more with the rows' numbers, and are turned into the
+/// column's type just as the sink's statements do.
+struct ComparedItems: Sendable {
+  let pair: ItemPair
+  /// Gives for each row its number, whether its key is there, the differing columns' indexes, each behind a comma, and
+  /// the key as the target prints it.
+  let comparison: String
+  /// Of rows that are a key only. Gives the number, whether the key is there, whether the row is marked as expired,
+  /// and the key as the target prints it.
+  let lookup: String
+  /// The texts of the key of each row that must have an item, in the key's order: the first page.
+  let firstKeys: String
+  /// The same after a key, whose texts are the parameters.
+  let nextKeys: String
+  /// Whether the target prints a key's values as the source has them, so that an item can be asked for by it.
+  let isKeyFaithful: Bool
+
+  static let keysPerPage = 20_000
+
+  /// - Throws: when the target lacks the table or one of its columns.
+  init(_ pair: ItemPair, target: [String: StoredColumn], isDSQL: Bool) throws(Failure) {
+    let mapping = pair.mapping
+    self.pair = pair
+    // The same conditions, and so the same failures, as for a PostgreSQL source.
+    _ = try ComparedTable(mapping, source: [:], target: target, isDSQL: isDSQL)
+    let columns = mapping.columns.enumerated().compactMap { index, column in
+      target[column.targetName].map { ItemColumnTexts(index, column, $0, isDSQL: isDSQL) }
+    }
+    let key = mapping.key.map { columns[$0] }
+    let values = columns.filter { !mapping.key.contains($0.index) }
+    let isThere = "t.\(key[0].name) IS NOT NULL"
+    let shown = key.map { "coalesce(t.\($0.name)::text, (\($0.value))::text)" }.joined(separator: ", ")
+    let match = key.map { "t.\($0.name) = \($0.value)" }.joined(separator: " AND ")
+    let join = "LEFT JOIN \(mapping.target.quoted) AS t ON \(match)"
+    let differences = values.map { "CASE WHEN \($0.isDistinct) THEN ',\($0.index)' ELSE '' END" }
+    let marked = pair.expiry == .mark ? "coalesce(t.\(columns[columns.count - 1].name) IS NOT NULL, false)" : "false"
+    comparison = """
+      SELECT u.n, \(isThere), \(differences.isEmpty ? "''" : differences.joined(separator: " || ")), \(shown) \
+      FROM \(Self.unnest(mapping.columns.indices)) \(join)
+      """
+    lookup = "SELECT u.n, \(isThere), \(marked), \(shown) FROM \(Self.unnest(mapping.key.indices)) \(join)"
+    let names = key.map(\.quoted).joined(separator: ", ")
+    let texts = key.map { $0.quoted + "::text" }.joined(separator: ", ")
+    let isLive = pair.expiry == .mark ? columns[columns.count - 1].quoted + " IS NULL" : nil
+    let bound = key.enumerated().map { "$\($0 + 1)::text::\($1.type)" }.joined(separator: ", ")
+    func page(_ conditions: [String?]) -> String {
+      let all = conditions.compactMap(\.self).joined(separator: " AND ")
+      return "SELECT \(texts) FROM \(mapping.target.quoted) \(all.isEmpty ? "" : "WHERE " + all) "
+        + "ORDER BY \(names) LIMIT \(Self.keysPerPage)"
+    }
+    firstKeys = page([isLive])
+    nextKeys = page([isLive, "(\(names)) > (\(bound))"])
+    isKeyFaithful = zip(pair.items.key, key).allSatisfy { attribute, column in
+      switch attribute.kind {
+      case .string: ["text", "varchar"].contains(column.typeName)
+      case .number: ["text", "varchar", "int2", "int4", "int8", "numeric"].contains(column.typeName)
+      case .binary: ["text", "varchar", "bytea"].contains(column.typeName)
+      }
+    }
+  }
+
+  var keyCount: Int { pair.mapping.key.count }
+  var columnCount: Int { pair.mapping.columns.count }
+
+  /// `(SELECT unnest($1::text[]) AS c0, unnest($2::text[]) AS n) AS u`: the arrays advance in step.
+  private static func unnest(_ columns: Range<Int>) -> String {
+    let arrays = columns.map { "unnest($\($0 + 1)::text[]) AS c\($0)" }
+    return "(SELECT \((arrays + ["unnest($\(columns.count + 1)::text[]) AS n"]).joined(separator: ", "))) AS u"
+  }
+}
+
+/// How one column's texts are compared with what the target has.
+private struct ItemColumnTexts {
+  let index: Int
+  let quoted: String
+  let typeName: String
+  /// The column's type without a modifier that would cut.
+  let type: String
+  /// The text in the column's type.
+  let value: String
+  /// True for rows of which the two are not the same.
+  let isDistinct: String
+
+  private static let textual: Set<String> = ["text", "varchar", "bpchar"]
+  /// Types without equality, or of which it means less than the same value in print.
+  private static let comparedAsText: Set<String> = ["json", "interval"]
+
+  init(_ index: Int, _ mapped: ColumnMapping, _ found: StoredColumn, isDSQL: Bool) {
+    self.index = index
+    quoted = quotedIdentifier(found.name)
+    typeName = found.typeName
+    let builtin = BuiltinType.of(found.typeOID)
+    type = builtin?.castName ?? found.formattedType
+    let text = "u.c\(index)"
+    let sent = mapped.castType == "text" ? text : "\(text)::\(mapped.castType)"
+    let column = "t.\(quoted)"
+    if let builtin, Self.textual.contains(builtin.name) {
+      // An explicit cast with a length cuts, where the sink's assignment refuses all but blanks.
+      value = mapped.castType == type ? sent : "\(sent)::\(type)"
+      let collation = isDSQL ? "" : " COLLATE \"C\""
+      if builtin.name == "varchar", found.formattedType != builtin.castName {
+        let stored = "(\(value))::\(found.formattedType)"
+        isDistinct =
+          "\(column)\(collation) IS DISTINCT FROM \(stored) OR rtrim(\(value), ' ') <> rtrim(\(stored), ' ')"
+      } else {
+        isDistinct = "\(column)\(collation) IS DISTINCT FROM \(value)"
+      }
+    } else {
+      value = mapped.castType == found.formattedType ? sent : "\(sent)::\(found.formattedType)"
+      let isText = builtin.map { Self.comparedAsText.contains($0.name) } ?? true
+      isDistinct =
+        isText ? "\(column)::text IS DISTINCT FROM (\(value))::text" : "\(column) IS DISTINCT FROM \(value)"
+    }
+  }
+
+  /// As the statements name it after `t.`.
+  var name: String { quoted }
+}

@@ -1,0 +1,91 @@
+internal import ChangeModel
+internal import DynamoDBSource
+internal import Runtime
+internal import Synchronization
+
+extension DynamoDBVerification {
+  /// Gives out the segments, until one fails.
+  private final class Segments: Sendable {
+    private struct State {
+      var queue: [(table: Int, number: Int)]
+      var failure: Failure?
+    }
+    private let state: Mutex<State>
+
+    init(of tables: [Int], each count: Int) {
+      let all = tables.flatMap { table in (0..<count).map { (table, $0) } }
+      state = Mutex(State(queue: all.reversed()))
+    }
+
+    var failure: Failure? { state.withLock { $0.failure } }
+
+    func next() -> (table: Int, number: Int)? { state.withLock { $0.queue.popLast() } }
+
+    /// The first failure counts.
+    func fail(_ failure: Failure) {
+      state.withLock { state in
+        state.failure = state.failure ?? failure
+        state.queue = []
+      }
+    }
+  }
+
+  /// Scans tables of one target and holds their items against it.
+  ///
+  /// - Parameter keysOnly: nothing is compared, only `known` is filled.
+  func scan(
+    _ group: [Int], _ tables: [ComparedItems], _ known: KnownKeys, keysOnly: Bool = false
+  ) async throws(Failure) {
+    let segments = Segments(of: group, each: options.segments)
+    await withTaskGroup(of: Void.self) { threads in
+      for number in 0..<min(options.workers, group.count * options.segments) {
+        threads.addThread(named: "verify-\(number)") {
+          let reader = RowReader(self.servers)
+          while let segment = segments.next() {
+            let table = tables[segment.table]
+            let comparer = PageComparer(table, TargetRows(table, reader, log: self.log))
+            do throws(Failure) {
+              try await self.scan(segment.table, segment.number, comparer, known, keysOnly)
+            } catch {
+              segments.fail(error)
+            }
+          }
+        }
+      }
+    }
+    if let failure = segments.failure { throw failure }
+  }
+
+  private func scan(
+    _ table: Int, _ segment: Int, _ comparer: PageComparer, _ known: KnownKeys, _ keysOnly: Bool
+  ) async throws(Failure) {
+    let name = comparer.table.pair.items.table.name
+    if !keysOnly { state.withLock { $0.startedAt[table] = $0.startedAt[table] ?? monotonicNow() } }
+    var lastKey: [UInt8]?
+    repeat {
+      let body = try await source.scan(name, segment: segment, of: options.segments, after: lastKey)
+      let result = try comparer.compare(page: body, keysOnly: keysOnly)
+      source.spend(result.capacityUnits, of: name)
+      known.insert(result.keyHashes)
+      if !keysOnly { record(result, bytes: body.count, table) }
+      lastKey = result.lastKey
+    } while lastKey != nil
+    if !keysOnly { progress.update { $0.rangesDone += 1 } }
+  }
+
+  private func record(_ result: PageResult, bytes: Int, _ table: Int) {
+    state.withLock { state in
+      state.tables[table].sourceRows += result.items
+      state.tables[table].targetRows += result.found
+      state.tables[table].bytes += bytes
+      state.largest[table] = max(state.largest[table] ?? 1, result.largestItem)
+      state.tables[table].differences += result.impossible
+      for key in result.suspects { state.add(ItemSuspect(tables: [table], key: key)) }
+    }
+    progress.update { state in
+      state.rows += result.items
+      state.bytes += bytes
+      state.suspects += result.suspects.count
+    }
+  }
+}
