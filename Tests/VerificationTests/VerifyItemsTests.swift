@@ -2,6 +2,7 @@ import ChangeModel
 import DynamoDBSource
 import Foundation
 import PenstockTestKit
+import SQLMapping
 import Testing
 
 @testable import Verification
@@ -190,6 +191,19 @@ struct VerifyItemsTests {
       try await things.differences() == ["(id='a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', n=2): extra in target"])
   }
 
+  @Test("the origin column of a merged target is no item's") func merged() async throws {
+    let things = try filled(3)
+    var mapping = things.pair.mapping
+    var origin = try #require(mapping.columns.last)
+    origin.targetName = "origin"
+    mapping.columns.append(origin)
+    mapping.merge = MergeRule(policy: .fail, originColumn: mapping.columns.count - 1, group: 0)
+
+    let pair = ItemPair(mapping, things.pair.items, expiry: .delete)
+
+    #expect(pair.mapping == things.pair.mapping)
+  }
+
   @Test("rows of expired items that are kept or marked are no differences") func expiry() async throws {
     let kept = try filled(20, expiry: .keep)
     try kept.target("INSERT INTO things VALUES ('gone', 1)")
@@ -205,6 +219,15 @@ struct VerifyItemsTests {
       try await marked.differences() == [
         "(Part='extra', nr=1): extra in target", "(Part='o'p', nr=5): differs in column expired_at",
       ])
+  }
+
+  @Test("rows without items are found on every page of the target's keys") func pages() async throws {
+    let things = try filled(30) { $0.keysPerPage = 4 }
+    try things.target(
+      "INSERT INTO things SELECT 'o''p', i FROM generate_series(-5, 100, 10) i WHERE i NOT BETWEEN 1 AND 30")
+
+    let numbers = [-5, 35, 45, 55, 65, 75, 85, 95]
+    #expect(try await things.differences() == numbers.map { "(Part='o'p', nr=\($0)): extra in target" })
   }
 
   @Test("rows without items are found when memory does not hold the keys") func parts() async throws {

@@ -10,8 +10,14 @@ package struct ItemPair: Sendable {
   /// What becomes of rows whose items DynamoDB removes by their time to live.
   package let expiry: ItemExpiry
 
-  /// - Parameter mapping: of the items' columns, and one more behind them when expired rows are marked.
+  /// - Parameter mapping: of the items' columns, and one more behind them when expired rows are marked. The origin column
+  ///   of a merged table is left out, as no item has it.
   package init(_ mapping: TableMapping, _ items: ItemMapping, expiry: ItemExpiry) {
+    var mapping = mapping
+    if let merge = mapping.merge {
+      mapping.columns.remove(at: merge.originColumn)
+      mapping.merge = nil
+    }
     precondition(mapping.columns.count == items.columns.count + (expiry == .mark ? 1 : 0), "columns of something else")
     self.mapping = mapping
     self.items = items
@@ -38,10 +44,11 @@ struct ComparedItems: Sendable {
   /// Whether the target prints a key's values as the source has them, so that an item can be asked for by it.
   let isKeyFaithful: Bool
 
-  static let keysPerPage = 20_000
+  let keysPerPage: Int
 
   /// - Throws: when the target lacks the table or one of its columns.
-  init(_ pair: ItemPair, target: [String: StoredColumn], isDSQL: Bool) throws(Failure) {
+  init(_ pair: ItemPair, target: [String: StoredColumn], isDSQL: Bool, keysPerPage: Int) throws(Failure) {
+    self.keysPerPage = keysPerPage
     let mapping = pair.mapping
     self.pair = pair
     // The same conditions, and so the same failures, as for a PostgreSQL source.
@@ -62,14 +69,15 @@ struct ComparedItems: Sendable {
       FROM \(Self.unnest(mapping.columns.indices)) \(join)
       """
     lookup = "SELECT u.n, \(isThere), \(marked), \(shown) FROM \(Self.unnest(mapping.key.indices)) \(join)"
-    let names = key.map(\.quoted).joined(separator: ", ")
-    let texts = key.map { $0.quoted + "::text" }.joined(separator: ", ")
-    let isLive = pair.expiry == .mark ? columns[columns.count - 1].quoted + " IS NULL" : nil
+    // With the table's name, since ORDER BY would take a plain one for the text of the same name.
+    let names = key.map { "t.\($0.name)" }.joined(separator: ", ")
+    let texts = key.map { "t.\($0.name)::text" }.joined(separator: ", ")
+    let isLive = pair.expiry == .mark ? "t.\(columns[columns.count - 1].name) IS NULL" : nil
     let bound = key.enumerated().map { "$\($0 + 1)::text::\($1.type)" }.joined(separator: ", ")
     func page(_ conditions: [String?]) -> String {
       let all = conditions.compactMap(\.self).joined(separator: " AND ")
-      return "SELECT \(texts) FROM \(mapping.target.quoted) \(all.isEmpty ? "" : "WHERE " + all) "
-        + "ORDER BY \(names) LIMIT \(Self.keysPerPage)"
+      return "SELECT \(texts) FROM \(mapping.target.quoted) AS t \(all.isEmpty ? "" : "WHERE " + all) "
+        + "ORDER BY \(names) LIMIT \(keysPerPage)"
     }
     firstKeys = page([isLive])
     nextKeys = page([isLive, "(\(names)) > (\(bound))"])
@@ -95,7 +103,8 @@ struct ComparedItems: Sendable {
 /// How one column's texts are compared with what the target has.
 private struct ItemColumnTexts {
   let index: Int
-  let quoted: String
+  /// The column's name, quoted.
+  let name: String
   let typeName: String
   /// The column's type without a modifier that would cut.
   let type: String
@@ -110,13 +119,13 @@ private struct ItemColumnTexts {
 
   init(_ index: Int, _ mapped: ColumnMapping, _ found: StoredColumn, isDSQL: Bool) {
     self.index = index
-    quoted = quotedIdentifier(found.name)
+    name = quotedIdentifier(found.name)
     typeName = found.typeName
     let builtin = BuiltinType.of(found.typeOID)
     type = builtin?.castName ?? found.formattedType
     let text = "u.c\(index)"
     let sent = mapped.castType == "text" ? text : "\(text)::\(mapped.castType)"
-    let column = "t.\(quoted)"
+    let column = "t.\(name)"
     if let builtin, Self.textual.contains(builtin.name) {
       // An explicit cast with a length cuts, where the sink's assignment refuses all but blanks.
       value = mapped.castType == type ? sent : "\(sent)::\(type)"
@@ -135,7 +144,4 @@ private struct ItemColumnTexts {
         isText ? "\(column)::text IS DISTINCT FROM (\(value))::text" : "\(column) IS DISTINCT FROM \(value)"
     }
   }
-
-  /// As the statements name it after `t.`.
-  var name: String { quoted }
 }

@@ -27,6 +27,8 @@ package final class DynamoDBVerification: Sendable {
     package var follows: Bool
     /// What the keys of one target table may take, while its rows without items are looked for.
     package var memoryBytes = 64 << 20
+    /// Keys of the target that are read at a time.
+    package var keysPerPage = 20_000
     /// How long a row must stay as it is before it is held to differ, while the pipeline runs.
     package var stillness = Duration.seconds(15)
 
@@ -87,7 +89,7 @@ package final class DynamoDBVerification: Sendable {
       let columns = try reader.retrying("reading the catalog", log) { () throws(Failure) in
         try StoredColumn.read(pair.mapping.target, reader.connection(.target), isDSQL: isDSQL)
       }
-      tables.append(try ComparedItems(pair, target: columns, isDSQL: isDSQL))
+      tables.append(try ComparedItems(pair, target: columns, isDSQL: isDSQL, keysPerPage: options.keysPerPage))
     }
     progress.update { [segments = tables.count * options.segments] in
       $0.rangesTotal = segments

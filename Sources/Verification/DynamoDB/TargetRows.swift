@@ -236,7 +236,7 @@ final class TargetRows {
         return try reader.connection(.target).query(statement, last ?? []).values.map { $0.map { $0 ?? "" } }
       }
       try take(page)
-      guard page.count == ComparedItems.keysPerPage else { return }
+      guard page.count == table.keysPerPage else { return }
       last = page.last
     }
   }
