@@ -61,7 +61,7 @@ let package = Package(
     room("Postgres", ["CLibPQ", "CPenstockShims", "Runtime", "PenstockExtensions", "ChangeModel"]),
     room("AWS", ["COpenSSL", "CCurl", "CPenstockShims", "Runtime", "PenstockExtensions", "ChangeModel"]),
     room("Lanes", ["Runtime", "Apply", "SQLMapping", "ChangeModel"]),
-    room("PostgresSource", ["Lanes", "Postgres", "Runtime", "SQLMapping", "ChangeModel", "Apply"]),
+    room("PostgresSource", ["Lanes", "Postgres", "Transforms", "Runtime", "SQLMapping", "ChangeModel", "Apply"]),
     .target(
       name: "Migrations", path: "migrations",
       resources: [
@@ -73,22 +73,25 @@ let package = Package(
       ],
       swiftSettings: shipped),
     room("DSQLSink", ["Migrations", "Lanes", "AWS", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
-    room("DynamoDBSource", ["AWS", "Lanes", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
+    room("DynamoDBSource", ["AWS", "Lanes", "Transforms", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
     room(
       "FullLoad",
-      ["DSQLSink", "DynamoDBSource", "PostgresSource", "Postgres", "Runtime", "Apply", "SQLMapping", "ChangeModel"]),
+      [
+        "DSQLSink", "DynamoDBSource", "PostgresSource", "Postgres", "Transforms", "Runtime", "Apply", "SQLMapping",
+        "ChangeModel",
+      ]),
     room(
       "Verification",
       [
-        "FullLoad", "DSQLSink", "DynamoDBSource", "PostgresSource", "Postgres", "AWS", "Runtime", "Apply", "SQLMapping",
+        "FullLoad", "DSQLSink", "DynamoDBSource", "PostgresSource", "Postgres", "AWS", "Transforms", "Runtime", "Apply",
+        "SQLMapping",
         "ChangeModel",
       ]),
     room(
       "Pipeline",
       [
-        "Settings", "Lanes", "FullLoad", "DSQLSink", "DynamoDBSource", "PostgresSource", "Postgres", "AWS", "Runtime",
-        "Apply",
-        "SQLMapping",
+        "Settings", "Lanes", "FullLoad", "DSQLSink", "DynamoDBSource", "PostgresSource", "Postgres", "AWS",
+        "Transforms", "Runtime", "Apply", "SQLMapping",
         "PenstockExtensions", "ChangeModel",
       ]),
     room("CommandLineArguments", ["ChangeModel"]),

@@ -57,8 +57,11 @@ private func findings(_ settings: PipelineSettings, _ endpoints: Endpoints) asyn
   let facts = try SourceFacts.read(source, for: request) { settings.source.selects($0) }
   let mapper = SchemaMapper(dialect: endpoints.sink.dialect, followsChanges: settings.mode.follows)
   // A table that can't be mapped is a finding of the source's rules.
-  let mappable = facts.catalog.tables.filter { (try? mapper.mapTable($0, target: $0.name)) != nil }
-  let mappings = try mapper.mapSchema(mappable) { settings.route(of: $0) }
+  let mappable = facts.catalog.tables.filter { table in
+    // One whose transform is wrong is no finding about a table.
+    settings.transform(of: table.name) != nil || (try? mapper.mapTable(table, target: table.name)) != nil
+  }
+  let mappings = try mapper.mapSchema(mappable, settings)
   // Reading the identity needs a right that a run needs too; without it the comparison is left out.
   let identity = try? ReplicationSlot.sourceIdentity(source)
   let found =

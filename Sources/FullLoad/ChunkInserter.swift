@@ -4,6 +4,7 @@ internal import DSQLSink
 internal import Postgres
 internal import Runtime
 internal import SQLMapping
+internal import Transforms
 
 /// Loads a chunk in transactions that fit the envelope: rows as arrays into one INSERT, the chunk's mark beside it.
 ///
@@ -121,13 +122,20 @@ final class ChunkInserter {
     var rows = BinaryCopyRows()
     var total = 0
     let envelope = context.options.envelope
-    let needsConversion = plan.mapping.columns.contains { $0.conversion != .none }
+    let maker = plan.mapping.transform == nil ? nil : try TableRows(plan.mapping)
+    let needsConversion = maker == nil && plan.mapping.columns.contains { $0.conversion != .none }
     var converted = ByteBuffer(capacity: 1024)
     let columns = plan.mapping.columns.count
+    let columnsRead = plan.mapping.transform?.inputs.count ?? columns
     begin(plan)
     while let message = try source.nextCopyRow() {
       try unsafe message.bytes.withUnsafeBytes { (bytes) throws(Failure) in
-        guard var row = try unsafe rows.row(in: bytes, columns: columns) else { return }
+        guard var row = try unsafe rows.row(in: bytes, columns: columnsRead) else { return }
+        if let maker {
+          converted.removeAll(keeping: 1 << 20)
+          guard try unsafe maker.append(row, to: &converted) else { return }
+          unsafe row = converted.bytes
+        }
         total += 1
         if total <= skipping { return }
         if needsConversion {

@@ -93,7 +93,8 @@ package struct ChunkPlanner: Sendable {
     _ heap: SourceHeap, _ mapping: TableMapping, _ count: Int, _ connection: Connection
   ) throws(Failure) -> [String] {
     guard count > 1 else { return [] }
-    let columns = mapping.key.map { mapping.columns[$0].source }
+    let read = mapping.input ?? mapping
+    let columns = read.key.map { read.columns[$0].source }
     let names = columns.map { quotedIdentifier($0.name) }.joined(separator: ", ")
     let wanted = Double(count * Self.samplesPerChunk)
     let rows = heap.estimatedRows > 0 ? heap.estimatedRows : Double(heap.pages) * 50

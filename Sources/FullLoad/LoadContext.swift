@@ -45,6 +45,7 @@ package struct LoadContext: Sendable {
   /// The form in which a table can be copied from server to server without touching a byte; `nil` when some value
   /// must be rewritten on the way.
   func copyFormat(_ plan: TablePlan) -> CopyFormat? {
+    if plan.mapping.transform != nil { return nil }
     let columns = plan.mapping.columns
     if columns.contains(where: { $0.conversion != .none }) { return nil }
     let isBinary = columns.allSatisfy { $0.binaryOID != nil || $0.castType == "text" }
@@ -77,7 +78,7 @@ final class ChunkReader {
 
   /// Starts sending the chunk's rows.
   func open(_ chunk: Chunk, _ plan: TablePlan, _ format: CopyFormat) throws(Failure) -> Connection {
-    let mapping = plan.mapping
+    let mapping = plan.mapping.input ?? plan.mapping
     let list =
       format == .text
       ? mapping.columns.map { quotedIdentifier($0.source.name) }.joined(separator: ", ")

@@ -3,6 +3,7 @@ package import ChangeModel
 internal import DSQLSink
 internal import Postgres
 internal import PostgresSource
+internal import Transforms
 package import Runtime
 package import SQLMapping
 package import Settings
@@ -57,7 +58,7 @@ package struct Preparation: Sendable {
         hint: "ALTER TABLE \(unlogged.name.quoted) SET LOGGED, or leave it out with exclude-tables.")
     }
     mappings = try SchemaMapper(dialect: endpoints.sink.dialect, followsChanges: settings.mode.follows)
-      .mapSchema(catalog.tables) { settings.route(of: $0) }
+      .mapSchema(catalog.tables, settings)
     sourceIdentity = try ReplicationSlot.sourceIdentity(connection)
     serverVersion = connection.serverVersion
     let timeout = try connection.query(
@@ -98,6 +99,30 @@ package struct Preparation: Sendable {
       mapping.source.kind == .partitioned && serverVersion < 130_000
         ? mapping.source.heaps.map(\.name.quoted) : [mapping.source.name.quoted]
     }
+  }
+}
+
+extension SchemaMapper {
+  /// Maps tables as the pipeline's settings have them: routes, merging and transforms included.
+  package func mapSchema(
+    _ tables: [SourceTable], _ settings: PipelineSettings
+  ) throws(Failure) -> [TableMapping] {
+    try mapSchema(tables) {
+      settings.route(of: $0)
+    } by: { (table, target) throws(Failure) in
+      try mapTable(table, target: target, settings)
+    }
+  }
+
+  /// Maps a table as the pipeline's settings have it, transform included.
+  package func mapTable(
+    _ table: SourceTable, target: TableName, _ settings: PipelineSettings
+  ) throws(Failure) -> TableMapping {
+    guard let rule = settings.transform(of: table.name) else { return try mapTable(table, target: target) }
+    return try mapTable(
+      table, target: target,
+      transform: TransformDescription(
+        inputs: [], projection: rule.projection, filter: rule.filter, types: rule.columns, place: rule.place))
   }
 }
 

@@ -1,10 +1,14 @@
 internal import Apply
 internal import ChangeModel
 internal import SQLMapping
+internal import Transforms
 
 /// How one relation's tuples become a planned table's rows.
 final class RelationRoute {
+  /// The table as it comes from the source, whose rows `rows` transforms.
   let plan: TablePlan
+  /// Makes the target's rows when they are not the source's.
+  let rows: TableRows?
   /// For each column of the mapping, its index in the relation's tuples; `nil` when the relation lacks it.
   let tupleColumns: [Int?]
   let conversions: [ValueConversion]
@@ -16,8 +20,13 @@ final class RelationRoute {
   /// - Parameter isOlder: the relation is as it was before the catalog was read that the mapping comes from. A column
   ///   it lacks was added since, or was left out by a publication; one it has too many was dropped.
   /// - Throws: a transient failure when the relation has changed since, so that the catalog is read again.
-  init(_ relation: RelationMessage, _ plan: TablePlan, isOlder: Bool) throws(Failure) {
+  init(_ relation: RelationMessage, _ target: TablePlan, isOlder: Bool) throws(Failure) {
+    let plan =
+      target.mapping.input.map {
+        TablePlan(index: target.index, mapping: $0, isBinary: false, appliesFrom: target.appliesFrom)
+      } ?? target
     self.plan = plan
+    rows = target.mapping.transform == nil ? nil : try TableRows(target.mapping)
     var columns: [Int?] = []
     for column in plan.mapping.columns {
       let index = relation.columns.firstIndex { $0.name == column.source.name }

@@ -13,18 +13,20 @@ internal import SQLMapping
   let connection: Connection
   let settings: StreamSettings
   let group: LaneGroup
-  private var router: ChangeRouter
+  var router: ChangeRouter
   let progress: StreamProgress
-  private var reader = PgoutputReader()
+  var reader = PgoutputReader()
   private var routes: [UInt32: RelationRoute?] = [:]
   /// The relation of the last change, or 0, which no relation has.
   private var lastRelation: UInt32 = 0
   // SAFETY: `routes` holds it; not counted, since it is asked at nearly every change.
   private var lastRoute: Unmanaged<RelationRoute>?
   private let tables: [TableName: UInt32]
-  private var row = ByteBuffer(capacity: 4096)
-  private var key = ByteBuffer(capacity: 256)
-  private var position = StreamPosition.zero
+  var row = ByteBuffer(capacity: 4096)
+  var key = ByteBuffer(capacity: 256)
+  /// A row as it came, for a transform.
+  var input = ByteBuffer()
+  var position = StreamPosition.zero
   private var isInTransaction = false
   /// The end of what has been read: a transaction's end, or what the server says it has sent.
   private var receivedEnd = LSN.zero
@@ -185,9 +187,18 @@ internal import SQLMapping
       progress.transactions += 1
       if isStopReached { untilLook = 0 }
     case .relation(let relation): try learn(relation)
-    case .insert(let relation): try unsafe applyInsert(relation, payload)
-    case .update(let relation, let old): try unsafe applyUpdate(relation, old, payload)
-    case .delete(let relation, let old): try unsafe applyDelete(relation, old, payload)
+    case .insert(let relation):
+      guard let route = try route(relation) else { return }
+      if let rows = route.rows { return try unsafe insert(route, rows, payload) }
+      try unsafe applyInsert(route, payload)
+    case .update(let relation, let old):
+      guard let route = try route(relation) else { return }
+      if let rows = route.rows { return try unsafe update(route, rows, old, payload) }
+      try unsafe applyUpdate(route, old, payload)
+    case .delete(let relation, _):
+      guard let route = try route(relation) else { return }
+      if let rows = route.rows { return try unsafe delete(route, rows, payload) }
+      try unsafe applyDelete(route, payload)
     case .truncate(let relations): applyTruncate(relations)
     case .skipped: break
     }
@@ -201,7 +212,7 @@ internal import SQLMapping
     else { return false }
     let relation = unsafe payload.bigEndian(at: 1, as: UInt32.self)
     if relation != lastRelation {
-      guard let known = routes[relation], let known else { return false }
+      guard let known = routes[relation], let known, known.rows == nil else { return false }
       lastRelation = relation
       unsafe lastRoute = .passUnretained(known)
     }
@@ -241,8 +252,7 @@ internal import SQLMapping
     return route
   }
 
-  private mutating func applyInsert(_ relation: UInt32, _ payload: UnsafeRawBufferPointer) throws(Failure) {
-    guard let route = try route(relation) else { return }
+  private mutating func applyInsert(_ route: RelationRoute, _ payload: UnsafeRawBufferPointer) throws(Failure) {
     row.removeAll(keeping: 1 << 20)
     let isPartial = try unsafe route.appendRow(reader.newTuple, old: [], nil, in: payload, isWhole: true, to: &row)
     let kind: ChangeKind = route.isKeyless ? .add : isPartial ? .patch : .upsert
@@ -250,9 +260,8 @@ internal import SQLMapping
   }
 
   private mutating func applyUpdate(
-    _ relation: UInt32, _ old: OldTuple?, _ payload: UnsafeRawBufferPointer
+    _ route: RelationRoute, _ old: OldTuple?, _ payload: UnsafeRawBufferPointer
   ) throws(Failure) {
-    guard let route = try route(relation) else { return }
     let oldTuple = old == nil ? [] : reader.oldTuple
     if route.isKeyless {
       try unsafe removeImage(route, payload)
@@ -276,10 +285,7 @@ internal import SQLMapping
     router.route(isPartial ? .patch : .upsert, table: route.plan.index, row: &row, at: position)
   }
 
-  private mutating func applyDelete(
-    _ relation: UInt32, _ old: OldTuple, _ payload: UnsafeRawBufferPointer
-  ) throws(Failure) {
-    guard let route = try route(relation) else { return }
+  private mutating func applyDelete(_ route: RelationRoute, _ payload: UnsafeRawBufferPointer) throws(Failure) {
     if route.isKeyless { return try unsafe removeImage(route, payload) }
     key.removeAll()
     try unsafe route.appendKey(reader.oldTuple, in: payload, to: &key)

@@ -25,6 +25,7 @@ package struct PlanReport: Sendable, CustomStringConvertible {
     var lines = ["\(source.name) -> \(mapping.target)", "  " + size(of: source)]
     lines += (notes[source.name] ?? []).map { "  " + $0 }
     lines.append("  " + key(of: mapping))
+    if let filter = mapping.transform?.checked.description.filter { lines.append("  only rows with: \(filter)") }
     let members = mappings.filter { $0.target == mapping.target }
     if let merge = mapping.merge, let origin = mapping.columns.last {
       lines.append(

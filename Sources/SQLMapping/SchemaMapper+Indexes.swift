@@ -33,7 +33,7 @@ extension SchemaMapper {
   /// What becomes of each index but the one that is the target's primary key.
   ///
   /// - Parameter keyNames: the target's key in the source's names, in key order.
-  func mapIndexes(_ mapping: TableMapping, keyNames: [String]) -> [IndexMapping] {
+  package func mapIndexes(_ mapping: TableMapping, keyNames: [String]) -> [IndexMapping] {
     var created = mapping.isKeyless ? 0 : 1
     var result: [IndexMapping] = []
     for index in mapping.source.indexes {

@@ -14,15 +14,23 @@ package struct SchemaMapper: Sendable {
   /// Maps every table, in the order given: tables of one target are merged, routes' indexes are added, and each index
   /// gets a name that is free in its target schema.
   ///
+  /// - Parameters:
+  ///   - route: the target of a source table.
+  ///   - map: maps one table in place of `mapTable`.
   /// - Throws: a `Failure` naming every table that can't be mapped, or merged.
   package func mapSchema(
-    _ tables: [SourceTable], route: (TableName) -> TableRoute
+    _ tables: [SourceTable], route: (TableName) -> TableRoute,
+    by map: ((SourceTable, TableName) throws(Failure) -> TableMapping)? = nil
   ) throws(Failure) -> [TableMapping] {
     var mappings: [TableMapping] = []
     var failures: [Failure] = []
     let routes = tables.map { route($0.name) }
     for (table, route) in zip(tables, routes) {
-      do { mappings.append(try mapTable(table, target: route.target)) } catch { failures.append(error) }
+      do throws(Failure) {
+        mappings.append(try map?(table, route.target) ?? mapTable(table, target: route.target))
+      } catch {
+        failures.append(error)
+      }
     }
     if let failure = combined(failures) { throw failure }
     for group in groups(of: mappings) {

@@ -105,6 +105,8 @@ package struct TableMapping: Hashable, Sendable {
   package var indexes: [IndexMapping]
   /// How the table shares its target with others; `nil` when it does not.
   package var merge: MergeRule?
+  /// How `columns` are made when they are not the source's own; their values then travel as text.
+  package var transform: TableTransform?
 
   package init(
     source: SourceTable, target: TableName, columns: [ColumnMapping], key: [Int],
@@ -126,6 +128,8 @@ package struct TableMapping: Hashable, Sendable {
   /// other tables' rows may hold the same values.
   package var uniqueValues: [[Int]] {
     guard merge == nil else { return [] }
+    // A transformed row can't be looked up in the source by its unique values; its indexes are not unique.
+    if transform != nil { return [] }
     return source.indexes.compactMap { index in
       guard index.isUnique, index.isValid, index.predicate == nil, !index.nullsNotDistinct else { return nil }
       let found = index.columns.map { name in

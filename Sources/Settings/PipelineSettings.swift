@@ -38,6 +38,8 @@ package struct PipelineSettings: Hashable, Sendable {
   package let sink: SinkSettings
   /// In the order of the file; the first that matches a table counts.
   package let routes: [RouteRule]
+  /// In the order of the file; the first that matches a table counts.
+  package let transforms: [TransformRule]
 
   /// Where a source table goes: by the first route that matches, else to its own name.
   package func route(of table: TableName) -> TableRoute {
@@ -49,6 +51,11 @@ package struct PipelineSettings: Hashable, Sendable {
 
   /// The name of a source table in the target.
   package func target(of table: TableName) -> TableName { route(of: table).target }
+
+  /// What becomes of a source table's rows; `nil` when they stay as they are.
+  package func transform(of table: TableName) -> TransformRule? {
+    transforms.first { $0.sourceTable.matches(table) }
+  }
 }
 
 extension PipelineSettings {
@@ -95,6 +102,18 @@ extension PipelineSettings {
         section.report("source-table", "routed already on line \(first); expected one rule for it")
       }
       return rule
+    }
+    var transformLines: [TablePattern: Int] = [:]
+    transforms = root.sections("transform", "Other columns for tables in the target, and fewer rows.") { section in
+      let rule = TransformRule(&section, naming)
+      guard section.problems.isEmpty, let line = section.line("source-table") else { return rule }
+      if let first = transformLines.updateValue(line, forKey: rule.sourceTable) {
+        section.report("source-table", "transformed already on line \(first); expected one rule for it")
+      }
+      return rule
+    }
+    if !transforms.isEmpty, source.server == nil && source.dynamodb == nil || sink.own != nil {
+      root.report("transform", "only between type: postgres or dynamodb and a server; expected it to be absent")
     }
     name = pipeline.name
     fidelity = pipeline.fidelity

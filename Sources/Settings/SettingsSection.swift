@@ -30,6 +30,9 @@ struct SettingsSection {
   /// The line on which the file gives it.
   func line(_ key: String) -> Int? { entry(key)?.keyMark.line }
 
+  /// The file and the line on which the file gives it, or on which the section begins.
+  func place(_ key: String) -> String { "\(source.file):\((entry(key)?.keyMark ?? mark).line)" }
+
   // MARK: - Reading values
 
   mutating func required<Value>(_ setting: Setting<Value>) -> Value {

@@ -23,7 +23,7 @@ package struct RowTransformError: Error, Hashable, Sendable, CustomStringConvert
     Failure(
       .source, description, location: "\(table), \(key.map { "key \($0)" } ?? "a row without a key")",
       hint:
-        "Change the row in the source, or the expression under transform; CASE and COALESCE can tell such rows apart.",
+        "Change the expression under transform so that it covers such rows, with CASE, COALESCE or json_valid(), and start again.",
       state: "22000")
   }
 }

@@ -49,6 +49,30 @@ struct ColumnComparison: Sendable {
   }
 }
 
+extension ColumnComparison {
+  /// A column of transformed rows: the text that the transform makes, held against the text that the target prints.
+  init(transformed mapped: ColumnMapping, _ found: StoredColumn, isDSQL: Bool) {
+    name = mapped.targetName
+    source = mapped.sourceExpression(.text)
+    conversion = .none
+    wireOID = BuiltinType.textOID
+    form =
+      found.formattedType == mapped.targetType ? .exact : KeyForm(typeName: found.typeName, binary: false)
+    let quoted = quotedIdentifier(found.name)
+    switch found.typeName {
+    case "text", "varchar": target = quoted
+    // A cast would spell booleans out, and cut blanks; DSQL has no call of output functions.
+    case "bool", "bpchar": target = "CASE WHEN \(quoted) IS NOT NULL THEN concat(\(quoted)) END"
+    case "inet", "xml",
+      "char" where !isDSQL:
+      var twin = mapped
+      twin.source.name = found.name
+      target = twin.sourceExpression(.text)
+    default: target = quoted + "::text"
+    }
+  }
+}
+
 /// How rows are found by a column of the key: by ranges, which must mean the same on both sides, and by single values.
 struct KeyAccess: Sendable {
   /// What is held against a value's text, cast to `sourceCast`.

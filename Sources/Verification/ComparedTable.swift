@@ -11,7 +11,8 @@ enum Side: Sendable { case source, target }
 struct ComparedTable: Sendable {
   let mapping: TableMapping
   let columns: [ColumnComparison]
-  /// Indexes in `columns` of the key, in the key's order. Empty for a bag of rows.
+  /// Indexes in `columns` of the key, in the key's order. Empty for a bag of rows, as which rows are compared too whose
+  /// key is computed: the source can't look for it.
   let key: [Int]
   let access: [KeyAccess]
   /// Whether a row's bytes can be compared as they come, by side.
@@ -38,16 +39,19 @@ struct ComparedTable: Sendable {
           hint: "Add the column to the target and load the table again.")
       }
       let isKey = mapping.key.contains(index)
-      let comparison = ColumnComparison(mapped, found, isKey: isKey)
+      let comparison =
+        mapping.transform == nil
+        ? ColumnComparison(mapped, found, isKey: isKey)
+        : ColumnComparison(transformed: mapped, found, isDSQL: isDSQL)
       columns.append(comparison)
-      guard isKey else { continue }
-      let isByteOrdered = source[mapped.source.name]?.isByteOrdered ?? false
+      guard isKey, let own = mapping.transform == nil ? mapped : mapping.transform?.passed[index] else { continue }
+      let isByteOrdered = source[own.source.name]?.isByteOrdered ?? false
       access[index] = KeyAccess(
-        mapped, found, comparison, .init(sourceIsByteOrdered: isByteOrdered, isDSQL: isDSQL))
+        own, found, comparison, .init(sourceIsByteOrdered: isByteOrdered, isDSQL: isDSQL))
     }
     self.columns = columns
-    key = mapping.key
-    self.access = mapping.key.compactMap { access[$0] }
+    key = access.count == mapping.key.count ? mapping.key : []
+    self.access = key.compactMap { access[$0] }
     isExact = columns.allSatisfy { $0.form == .exact }
     convertsSource = columns.contains { $0.conversion != .none }
   }
@@ -65,8 +69,14 @@ struct ComparedTable: Sendable {
 
   private var sourceName: String { mapping.source.name.quoted }
 
+  /// How many columns a side sends; the source's become the target's by the transform.
+  func columnCount(_ side: Side) -> Int {
+    side == .source ? mapping.transform?.inputs.count ?? columns.count : columns.count
+  }
+
   private func selectList(_ side: Side) -> String {
-    columns.map { side == .source ? $0.source : $0.target }.joined(separator: ", ")
+    if side == .source, let input = mapping.input { return input.sourceSelectList(.text) }
+    return columns.map { side == .source ? $0.source : $0.target }.joined(separator: ", ")
   }
 
   /// Sends the rows of a range.

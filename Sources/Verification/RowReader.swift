@@ -5,6 +5,7 @@ internal import FullLoad
 internal import Postgres
 internal import Runtime
 internal import SQLMapping
+internal import Transforms
 
 /// What a verification reads from, and how it tries again.
 struct VerificationServers: Sendable {
@@ -57,10 +58,15 @@ final class RowReader {
   ) throws(Failure) -> Bool {
     let connection = try connection(side)
     var rows = BinaryCopyRows()
+    let columns = table.columnCount(side)
+    let maker = side == .source && table.mapping.transform != nil ? try TableRows(table.mapping) : nil
+    var made = ByteBuffer()
     while let message = try connection.nextCopyRow() {
       let goesOn = try unsafe message.bytes.withUnsafeBytes { (bytes) throws(Failure) in
-        guard let row = try unsafe rows.row(in: bytes, columns: table.columns.count) else { return true }
-        return try unsafe take(row)
+        guard let row = try unsafe rows.row(in: bytes, columns: columns) else { return true }
+        guard let maker else { return try unsafe take(row) }
+        made.removeAll(keeping: 1 << 20)
+        return try unsafe maker.append(row, to: &made) ? take(made.bytes) : true
       }
       if !goesOn { return false }
     }

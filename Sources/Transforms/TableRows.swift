@@ -1,0 +1,101 @@
+internal import Apply
+package import ChangeModel
+package import SQLMapping
+
+/// Makes a target table's rows from the rows that are read, for one thread: the transform, then what each type becomes.
+package final class TableRows {
+  private let mapping: TableMapping
+  private let rows: RowTransform
+  private let keys: RowTransform
+  /// The key's columns of the target, ascending: the order in which keys travel.
+  private let keyColumns: [Int]
+  private let needed: Set<Int>
+  private let inputKey: [Int]
+  private let inputs: [ColumnMapping]
+  private var plain = ByteBuffer(capacity: 1024)
+
+  /// - Parameter mapping: of a table that has a transform.
+  package init(_ mapping: TableMapping) throws(Failure) {
+    guard let transform = mapping.transform else { preconditionFailure("the table has no transform") }
+    self.mapping = mapping
+    keyColumns = mapping.key.sorted()
+    needed = transform.needed
+    (inputs, inputKey) = (transform.inputs, transform.inputKey)
+    rows = try RowTransform(transform.checked)
+    keys = try RowTransform(transform.checked.limited(to: keyColumns))
+  }
+
+  /// Appends what becomes of a row.
+  ///
+  /// - Parameter row: a `WireRow` of the columns of `TableMapping.input`.
+  /// - Returns: false, with nothing appended, when the filter leaves the row out.
+  /// - Throws: a failure that names table, key and column, never a value.
+  package func append(_ row: UnsafeRawBufferPointer, to out: inout ByteBuffer) throws(Failure) -> Bool {
+    try unsafe append(row, by: rows, columns: nil, to: &out)
+  }
+
+  /// Appends the key's fields of the target in the order in which keys travel, whatever the filter says.
+  ///
+  /// - Parameter row: needs the source's key columns only; others may be NULL.
+  package func appendKey(_ row: UnsafeRawBufferPointer, to out: inout ByteBuffer) throws(Failure) {
+    _ = try unsafe append(row, by: keys, columns: keyColumns, to: &out)
+  }
+
+  /// Throws when the source has not sent all that a row is made of.
+  package func checkWhole(_ row: UnsafeRawBufferPointer) throws(Failure) {
+    guard let offsets = unsafe WireRow.fieldOffsets(row, columns: inputs.count) else { return }
+    for column in needed where unsafe row.bigEndian(at: offsets[column], as: Int32.self) == WireRow.unchanged {
+      throw Failure(
+        .source,
+        "an update of \(mapping.source.name) came without column \"\(inputs[column].source.name)\", which its transform needs",
+        location: unsafe place(of: row),
+        hint: "ALTER TABLE \(mapping.source.name.quoted) REPLICA IDENTITY FULL; then run penstock reset and load again."
+      )
+    }
+  }
+
+  private func append(
+    _ row: UnsafeRawBufferPointer, by transform: RowTransform, columns: [Int]?, to out: inout ByteBuffer
+  ) throws(Failure) -> Bool {
+    let columns = columns ?? Array(mapping.columns.indices)
+    let converts = columns.contains { mapping.columns[$0].conversion != .none }
+    do throws(RowTransformError) {
+      if !converts { return try unsafe transform.append(row, to: &out) }
+      plain.removeAll(keeping: 1 << 20)
+      guard try unsafe transform.append(row, to: &plain) else { return false }
+    } catch {
+      throw unsafe failure(error, row)
+    }
+    var offset = 0
+    for column in columns {
+      let field = unsafe WireRow.field(plain.bytes, at: offset)
+      offset += field.count
+      let conversion = mapping.columns[column].conversion
+      if conversion == .none || field.count == 4 {
+        unsafe out.append(field)
+      } else {
+        let value = unsafe UnsafeRawBufferPointer(rebasing: field[4...])
+        try unsafe appendConverted(value, conversion, mapping, column, to: &out)
+      }
+    }
+    return true
+  }
+
+  private func failure(_ error: RowTransformError, _ row: UnsafeRawBufferPointer) -> Failure {
+    var failure = error.failure(mapping.source.name, key: nil)
+    failure.location = unsafe place(of: row)
+    return failure
+  }
+
+  /// Table and key of a row.
+  private func place(of row: UnsafeRawBufferPointer) -> String {
+    guard let offsets = unsafe WireRow.fieldOffsets(row, columns: inputs.count), !inputKey.isEmpty else {
+      return "\(mapping.source.name), a row without a key"
+    }
+    let parts = inputKey.map { column in
+      let field = unsafe WireRow.field(row, at: offsets[column])
+      return "\(inputs[column].source.name)=\(unsafe String(decoding: field[4...], as: UTF8.self))"
+    }
+    return "\(mapping.source.name), key \(parts.joined(separator: ", "))"
+  }
+}
