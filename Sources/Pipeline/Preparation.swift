@@ -104,25 +104,34 @@ package struct Preparation: Sendable {
 
 extension SchemaMapper {
   /// Maps tables as the pipeline's settings have them: routes, merging and transforms included.
+  ///
+  /// - Parameter hasOldRows: whether every change of a table brings the whole row as it was.
   package func mapSchema(
-    _ tables: [SourceTable], _ settings: PipelineSettings
+    _ tables: [SourceTable], _ settings: PipelineSettings, hasOldRows: (TableName) -> Bool = { _ in false }
   ) throws(Failure) -> [TableMapping] {
-    try mapSchema(tables) {
+    var sources: [TableName: Int] = [:]
+    for table in tables { sources[settings.target(of: table.name), default: 0] += 1 }
+    return try mapSchema(tables) {
       settings.route(of: $0)
     } by: { (table, target) throws(Failure) in
-      try mapTable(table, target: target, settings)
+      let isShared = sources[target] ?? 0 > 1 || settings.route(of: table.name).merging?.isForMany == true
+      return try mapTable(table, target: target, settings, isShared: isShared, hasOldRows: hasOldRows(table.name))
     }
   }
 
-  /// Maps a table as the pipeline's settings have it, transform included.
-  package func mapTable(
-    _ table: SourceTable, target: TableName, _ settings: PipelineSettings
+  /// - Parameter isShared: whether other tables go to the target too; the origin of its rows is then made with the row.
+  private func mapTable(
+    _ table: SourceTable, target: TableName, _ settings: PipelineSettings, isShared: Bool, hasOldRows: Bool
   ) throws(Failure) -> TableMapping {
-    guard let rule = settings.transform(of: table.name) else { return try mapTable(table, target: target) }
-    return try mapTable(
-      table, target: target,
-      transform: TransformDescription(
-        inputs: [], projection: rule.projection, filter: rule.filter, types: rule.columns, place: rule.place))
+    var description = TransformDescription(inputs: [])
+    if let rule = settings.transform(of: table.name) {
+      description = TransformDescription(
+        inputs: [], projection: rule.projection, filter: rule.filter, types: rule.columns, key: rule.key,
+        place: rule.place)
+    } else if !isShared {
+      return try mapTable(table, target: target)
+    }
+    return try mapTable(table, target: target, transform: description, hasOldRows: hasOldRows)
   }
 }
 

@@ -27,7 +27,11 @@ package struct SchemaMapper: Sendable {
     let routes = tables.map { route($0.name) }
     for (table, route) in zip(tables, routes) {
       do throws(Failure) {
-        mappings.append(try map?(table, route.target) ?? mapTable(table, target: route.target))
+        if let map {
+          mappings.append(try map(table, route.target))
+        } else {
+          mappings.append(try mapTable(table, target: route.target))
+        }
       } catch {
         failures.append(error)
       }

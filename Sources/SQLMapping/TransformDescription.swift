@@ -20,13 +20,16 @@ package struct TransformDescription: Hashable, Sendable {
   package var filter: String?
   /// PostgreSQL types of computed columns, by name. The others are `text`.
   package var types: [String: String]
+  /// Names of the columns that are the target's key; empty for those that stand for the source's.
+  package var key: [String]
   /// Where it is written, for messages: `pipeline.yaml:12`.
   package var place: String
 
   package init(
     inputs: [TransformInput], projection: String = "*", filter: String? = nil, types: [String: String] = [:],
-    place: String = ""
+    key: [String] = [], place: String = ""
   ) {
+    self.key = key
     self.inputs = inputs
     self.projection = projection
     self.filter = filter

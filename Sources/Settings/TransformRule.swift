@@ -8,6 +8,8 @@ package struct TransformRule: Hashable, Sendable {
   package let filter: String?
   /// Types of computed columns by name.
   package let columns: [String: String]
+  /// The target's key; empty for the columns that stand for the source's.
+  package let key: [String]
   /// Where the rule is, such as `pipeline.yaml:12`.
   package let place: String
 }
@@ -29,6 +31,11 @@ extension TransformRule {
     columns = section.texts(
       "columns", "PostgreSQL types of computed columns, by name: `{total: bigint}`. The others are `text`."
     ).mapValues(\.revealed)
+    key = section.list(
+      .text(
+        "primary-key",
+        "The columns of the projection that are the target's key. Without it, those that stand for the source's key."),
+      minimum: 0)
     section.rule(.needsOne(["projection", "filter"]))
     place = section.place("source-table")
   }

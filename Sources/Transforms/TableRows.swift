@@ -9,6 +9,8 @@ package final class TableRows {
   private let keys: RowTransform
   /// The key's columns of the target, ascending: the order in which keys travel.
   private let keyColumns: [Int]
+  /// Columns that the transform makes: all but the origin.
+  private let made: Int
   private let needed: Set<Int>
   private let inputKey: [Int]
   private let inputs: [ColumnMapping]
@@ -19,6 +21,7 @@ package final class TableRows {
     guard let transform = mapping.transform else { preconditionFailure("the table has no transform") }
     self.mapping = mapping
     keyColumns = mapping.key.sorted()
+    made = transform.checked.outputs.count
     needed = transform.needed
     (inputs, inputKey) = (transform.inputs, transform.inputKey)
     rows = try RowTransform(transform.checked)
@@ -31,14 +34,27 @@ package final class TableRows {
   /// - Returns: false, with nothing appended, when the filter leaves the row out.
   /// - Throws: a failure that names table, key and column, never a value.
   package func append(_ row: UnsafeRawBufferPointer, to out: inout ByteBuffer) throws(Failure) -> Bool {
-    try unsafe append(row, by: rows, columns: nil, to: &out)
+    guard try unsafe append(row, by: rows, columns: Array(0..<made), to: &out) else { return false }
+    unsafe appendOrigin(of: row, to: &out)
+    return true
   }
 
-  /// Appends the key's fields of the target in the order in which keys travel, whatever the filter says.
+  /// Appends the key's fields of the target in the order in which keys travel, whatever the filter says; in a merged table
+  /// the origin behind them.
   ///
   /// - Parameter row: needs the source's key columns only; others may be NULL.
   package func appendKey(_ row: UnsafeRawBufferPointer, to out: inout ByteBuffer) throws(Failure) {
     _ = try unsafe append(row, by: keys, columns: keyColumns, to: &out)
+    unsafe appendOrigin(of: row, to: &out)
+  }
+
+  /// Appends which row of the source it is, if the target is shared.
+  private func appendOrigin(of row: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
+    guard mapping.merge != nil, let offsets = unsafe WireRow.fieldOffsets(row, columns: inputs.count) else { return }
+    let key = inputKey.map { column in unsafe [UInt8](WireRow.field(row, at: offsets[column])[4...]) }
+    let origin = OriginText.bytes(of: mapping.source.name, key: key)
+    out.append(bigEndian: Int32(origin.count))
+    out.append(origin)
   }
 
   /// Throws when the source has not sent all that a row is made of.
@@ -55,9 +71,8 @@ package final class TableRows {
   }
 
   private func append(
-    _ row: UnsafeRawBufferPointer, by transform: RowTransform, columns: [Int]?, to out: inout ByteBuffer
+    _ row: UnsafeRawBufferPointer, by transform: RowTransform, columns: [Int], to out: inout ByteBuffer
   ) throws(Failure) -> Bool {
-    let columns = columns ?? Array(mapping.columns.indices)
     let converts = columns.contains { mapping.columns[$0].conversion != .none }
     do throws(RowTransformError) {
       if !converts { return try unsafe transform.append(row, to: &out) }

@@ -4,11 +4,14 @@ package import SQLMapping
 extension SchemaMapper {
   /// Maps a table whose rows are transformed: its columns are the projection's, all of which travel as text.
   ///
-  /// - Parameter description: but for the inputs, which are the table's stored columns.
+  /// - Parameters:
+  ///   - description: but for the inputs, which are the table's stored columns.
+  ///   - hasOldRows: whether every change brings the whole row as it was, so that any column can have a part in the key.
   /// - Throws: a `Failure` when the expressions can't be read, when the key is not in the projection, or when the change
   ///   stream would not bring all that they need.
   package func mapTable(
-    _ table: SourceTable, target: TableName, transform description: TransformDescription
+    _ table: SourceTable, target: TableName, transform description: TransformDescription,
+    hasOldRows: Bool = false
   ) throws(Failure) -> TableMapping {
     let plain = try mapTable(table, target: target)
     var description = description
@@ -19,7 +22,7 @@ extension SchemaMapper {
       failure.message += " (table \(table.name))"
       throw failure
     }
-    let key = try transformedKey(plain, checked)
+    let key = try transformedKey(plain, checked, hasOldRows: hasOldRows)
     var passed: [Int: ColumnMapping] = [:]
     var columns: [ColumnMapping] = []
     for (index, output) in checked.outputs.enumerated() {
@@ -55,7 +58,10 @@ extension SchemaMapper {
   }
 
   /// Indexes of the outputs that name a row: the source's key columns, or expressions of nothing else in their place.
-  private func transformedKey(_ plain: TableMapping, _ checked: CheckedTransform) throws(Failure) -> [Int] {
+  private func transformedKey(
+    _ plain: TableMapping, _ checked: CheckedTransform, hasOldRows: Bool
+  ) throws(Failure) -> [Int] {
+    if !checked.description.key.isEmpty { return try namedKey(plain, checked, hasOldRows: hasOldRows) }
     var key: [Int] = []
     var missing: Set<Int> = []
     for input in plain.key {
@@ -86,6 +92,38 @@ extension SchemaMapper {
         hint: "Give it the type text, varchar(n), bigint, uuid, date or timestamp under columns.")
     }
     return key + computed
+  }
+
+  /// The key that the rule names.
+  private func namedKey(
+    _ plain: TableMapping, _ checked: CheckedTransform, hasOldRows: Bool
+  ) throws(Failure) -> [Int] {
+    let names = checked.outputs.map(\.name)
+    func wrong(_ message: String, _ hint: String) -> Failure {
+      Failure(
+        .configuration, "transform: \(message) (table \(plain.source.name))", location: checked.description.place,
+        hint: hint)
+    }
+    return try checked.description.key.map { name throws(Failure) in
+      guard let index = names.firstIndex(of: name) else {
+        throw wrong(
+          "primary-key names \"\(name)\", which the projection does not make",
+          "The projection makes \(names.joined(separator: ", ")).")
+      }
+      let output = checked.outputs[index]
+      if output.input == nil, !output.type.isKey {
+        throw wrong(
+          "key column \"\(name)\" is a \(output.type.typeName)",
+          "Give it the type text, varchar(n), bigint, uuid, date or timestamp under columns.")
+      }
+      if !hasOldRows, !output.reads.isSubset(of: plain.key) {
+        throw wrong(
+          "key column \"\(name)\" is made of more than the source's key, which is all that a delete brings",
+          "Make it of \(plain.key.map { plain.columns[$0].source.name }.joined(separator: ", ")) only"
+            + (plain.source.name.schema.isEmpty ? ", or give the stream the view type NEW_AND_OLD_IMAGES." : "."))
+      }
+      return index
+    }
   }
 
   /// An UPDATE leaves out large values that did not change, unless the whole old row comes with it.

@@ -194,6 +194,20 @@ import Testing
     #expect(try await run.value == .stopped)
     #expect(fixture.consumer.ids == (0..<5).map(String.init))
   }
+
+  @Test("a stop does not wait for a listing that is not answered") func stopWhileListing() async throws {
+    let fixture = try StreamFixture()
+    fixture.database.next("DescribeStream", .silence)
+    let follower = fixture.follower()
+    let run = Task { try await follower.run() }
+    try await eventually("the question") { fixture.database.count(of: "DescribeStream") == 1 }
+    let start = monotonicNow()
+    follower.stop()
+
+    #expect(try await run.value == .stopped)
+    // A call is given up after 30 s.
+    #expect(monotonicNow() - start < .seconds(25))
+  }
 }
 
 extension StreamFixture {

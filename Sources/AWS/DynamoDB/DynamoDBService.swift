@@ -63,6 +63,7 @@ package final class DynamoDBService: Sendable {
       case .success(let body): return .body(body)
       case .failure(let found): problem = found
       }
+      if problem.isThrottle { counts.withLock { $0.throttles += 1 } }
       if let exception = problem.exception, expecting.contains(exception) { return .exception(exception) }
       if problem.isExpiredToken, !hasRenewed {
         hasRenewed = true
@@ -74,10 +75,7 @@ package final class DynamoDBService: Sendable {
       guard failure.isTransient, !problem.isCancellation,
         let delay = backoff.next(now: monotonicNow(), random: .random(in: 0..<1))
       else { throw failure }
-      counts.withLock { counts in
-        counts.retries += 1
-        if problem.isThrottle { counts.throttles += 1 }
-      }
+      counts.withLock { $0.retries += 1 }
       do { try await Task.sleep(for: delay) } catch { throw failure }
     }
   }

@@ -23,6 +23,8 @@ package final class ItemRouter: Sendable {
     var page = ScanPage()
     var row = ByteBuffer(capacity: 4096)
     var key = ByteBuffer(capacity: 256)
+    /// What a transform has made of a row or a key.
+    var made = ByteBuffer(capacity: 4096)
     /// The last change's.
     var arrival: UInt64
     /// What each lane had of each shard when the run began; only for shards that some lane was ahead in.
@@ -42,20 +44,22 @@ package final class ItemRouter: Sendable {
   ///   - arrival: that of the last change of earlier runs.
   ///   - lanes: what each lane has of each shard.
   ///   - readsConsistently: whether pages of scans show all that was written before they were asked for.
+  /// - Throws: when a transform can't be read.
   package init(
     group: LaneGroup, router: consuming ChangeRouter, tables: [ItemTable], shardLog: ShardLog, after arrival: UInt64,
     lanes: [ShardLog.Marks], readsConsistently: Bool
-  ) {
+  ) throws(Failure) {
     self.group = group
     self.shardLog = shardLog
     // "Usually within one second or less" (DynamoDB Developer Guide, "Read consistency").
     staleness = readsConsistently ? .zero : .seconds(60)
     var ahead: [Int: [SequenceNumber?]] = [:]
     for shard in Set(lanes.flatMap(\.keys)) { ahead[shard] = lanes.map { $0[shard] } }
+    var readers: [ItemReader] = []
+    for table in tables { readers.append(try ItemReader(table)) }
     state = Mutex(
       State(
-        router: router, readers: tables.map(ItemReader.init), arrival: arrival, ahead: ahead,
-        moments: [(monotonicNow(), arrival)]))
+        router: router, readers: readers, arrival: arrival, ahead: ahead, moments: [(monotonicNow(), arrival)]))
   }
 
   /// The last change's number.

@@ -1,6 +1,7 @@
 package import Apply
 internal import ChangeModel
 internal import SQLMapping
+internal import Transforms
 
 /// What becomes of the rows whose items DynamoDB removes because their time has come.
 package enum ItemExpiry: Hashable, Sendable {
@@ -16,7 +17,8 @@ package struct ItemTable: Sendable {
   package let plan: TablePlan
   package let expiry: ItemExpiry
 
-  /// - Parameter plan: of the mapping's columns, and one more when expired items are marked.
+  /// - Parameter plan: of the mapping's columns, and one more when expired items are marked; or of what a transform makes of
+  ///   them.
   package init(_ mapping: ItemMapping, _ plan: TablePlan, expiry: ItemExpiry) {
     self.mapping = mapping
     self.plan = plan
@@ -38,9 +40,23 @@ package struct ItemTable: Sendable {
 final class ItemReader {
   let table: ItemTable
   var rows: ItemRows
+  let transform: TableRows?
+  /// Whether the key is made of more than the item's key: then a change of an item may move its row.
+  let keyMoves: Bool
+  /// Columns of an item's row, before any transform.
+  let inputCount: Int
 
-  init(_ table: ItemTable) {
+  init(_ table: ItemTable) throws(Failure) {
     self.table = table
     rows = ItemRows(table.mapping)
+    inputCount = table.mapping.columns.count + (table.expiry == .mark ? 1 : 0)
+    let mapping = table.plan.mapping
+    guard let made = mapping.transform else {
+      (transform, keyMoves) = (nil, false)
+      return
+    }
+    transform = try TableRows(mapping)
+    let itemKey = Set(made.inputKey)
+    keyMoves = mapping.key.contains { !made.checked.outputs[$0].reads.isSubset(of: itemKey) }
   }
 }

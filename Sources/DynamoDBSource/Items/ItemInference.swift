@@ -1,4 +1,4 @@
-internal import SQLMapping
+package import SQLMapping
 
 /// A column type that the items themselves suggest.
 package enum InferredType: String, Hashable, Sendable, CaseIterable {
@@ -20,7 +20,7 @@ extension DeclaredType {
   static let boolean = named("bool")
   static let bigint = named("int8")
   static let numeric = named("numeric")
-  static let text = named("text")
+  package static let text = named("text")
   static let bytea = named("bytea")
   static let jsonb = named("jsonb")
 

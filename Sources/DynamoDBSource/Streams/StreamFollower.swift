@@ -50,6 +50,7 @@ package final class StreamFollower: Sendable {
   struct State: Sendable {
     var lineage: ShardLineage
     var readers: [String: ShardReader] = [:]
+    var isListing = false
     var outcome: Outcome?
     var isStopping: Bool { outcome != nil }
   }
@@ -83,10 +84,9 @@ package final class StreamFollower: Sendable {
     }
     await withDiscardingTaskGroup { group in
       while !isStopping {
-        if monotonicNow() >= state.withLock({ $0.lineage.listingDue }) { await list() }
+        if takeListing() { group.addTask { [self] in await list() } }
         while let turn = nextTurn() { group.addTask { [self] in await read(turn) } }
-        let due = state.withLock { $0.lineage.listingDue }
-        if !isStopping { await bell.wait(atMost: max(.milliseconds(1), due - monotonicNow())) }
+        if !isStopping { await bell.wait(atMost: timeToListing) }
         if Task.isCancelled { settle(.end(.stopped)) }
       }
       let limit = monotonicDeadline(settings.drainLimit)
@@ -115,7 +115,27 @@ package final class StreamFollower: Sendable {
 
   // MARK: Shards
 
+  /// Whether a listing is due, which then counts as under way.
+  private func takeListing() -> Bool {
+    state.withLock { state in
+      guard !state.isListing, monotonicNow() >= state.lineage.listingDue else { return false }
+      state.isListing = true
+      return true
+    }
+  }
+
+  private var timeToListing: Duration {
+    state.withLock { state in
+      // The end of the one under way rings.
+      state.isListing ? settings.listingInterval : max(.milliseconds(1), state.lineage.listingDue - monotonicNow())
+    }
+  }
+
   private func list() async {
+    defer {
+      state.withLock { $0.isListing = false }
+      bell.ring()
+    }
     do throws(Failure) {
       let asked = monotonicNow()
       guard let stream = try await service.describeStream(settings.stream) else {

@@ -2,6 +2,7 @@ package import AWS
 package import ChangeModel
 package import DynamoDBSource
 package import SQLMapping
+internal import Transforms
 package import Settings
 
 /// A DynamoDB table of the pipeline, as it was found.
@@ -29,7 +30,9 @@ extension Preparation {
           .source, "there is no table \(name)", location: "dynamodb, \(service.endpoints.region)",
           hint: "Check source.tables, source.region and whose credentials these are: penstock check says it.")
       }
-      items.append(try await Self.prepare(table, source, service, inference: inferences[name]))
+      items.append(
+        try await Self.prepare(
+          table, source, service, inference: inferences[name], settings.transform(of: TableName("", name))))
     }
     guard let first = items.first else {
       throw Failure(
@@ -40,10 +43,18 @@ extension Preparation {
     for item in items {
       var table = item.mapping.sourceTable(
         estimatedItems: UInt64(max(0, item.table.itemCount)), estimatedBytes: UInt64(max(0, item.table.sizeBytes)))
+      // A change brings the whole item.
+      table.replicaIdentity = .full
       if case .mark(let column) = source.expiry { try table.addTimeColumn(column) }
       tables.append(table)
     }
-    let mappings = try SchemaMapper(dialect: dialect).mapSchema(tables) { settings.route(of: $0) }
+    let views = Dictionary(items.map { ($0.mapping.table, $0.table.streamViewType) }) { first, _ in first }
+    let mappings = try SchemaMapper(dialect: dialect).mapSchema(tables, settings) {
+      views[$0] == "NEW_AND_OLD_IMAGES"
+    }
+    if case .mark(let column) = source.expiry {
+      for mapping in mappings { try mapping.checkPasses(column) }
+    }
     self.init(
       sourceIdentity: "dynamodb \(service.endpoints.region) \(first.table.account)", mappings: mappings, items: items)
   }
@@ -59,10 +70,11 @@ extension Preparation {
   }
 
   private static func prepare(
-    _ table: DynamoDBTable, _ source: DynamoDBSettings, _ service: DynamoDBService, inference: String?
+    _ table: DynamoDBTable, _ source: DynamoDBSettings, _ service: DynamoDBService, inference: String?,
+    _ transform: TransformRule?
   ) async throws(Failure) -> ItemSource {
     let name = TableName("", table.name)
-    let layout = ItemRule.layout(of: name, by: source.items)
+    var layout = ItemRule.layout(of: name, by: source.items)
     var known = ItemInference()
     var newInference: String?
     if layout.infers {
@@ -85,7 +97,13 @@ extension Preparation {
       }
       return KeyAttribute(name: key.name, kind: kind)
     }
-    let mapping = try ItemMapping(table: name, key: key, layout: layout, inference: known)
+    var mapping = try ItemMapping(table: name, key: key, layout: layout, inference: known)
+    if let transform {
+      while let attribute = mapping.attribute(missingFor: transform) {
+        layout.columns.append(ItemLayout.Column(path: AttributePath(attribute: attribute), type: .text))
+        mapping = try ItemMapping(table: name, key: key, layout: layout, inference: known)
+      }
+    }
     return ItemSource(table: table, mapping: mapping, newInference: newInference)
   }
 
@@ -140,5 +158,35 @@ extension SourceTable {
       SourceColumn(
         name: column, number: columns.count + 1, typeOID: type?.oid ?? 0, typeName: "timestamptz",
         formattedType: "timestamp with time zone"))
+  }
+}
+
+extension ItemMapping {
+  /// An attribute that a transform names and the columns do not have: no item of the sample had it.
+  fileprivate func attribute(missingFor rule: TransformRule) -> String? {
+    let description = TransformDescription(
+      inputs: columns.map { TransformInput(name: $0.name, typeName: $0.type.builtin.name) }, projection: rule.projection,
+      filter: rule.filter)
+    do throws(Failure) {
+      _ = try CheckedTransform(description)
+      return nil
+    } catch {
+      // Whatever else is wrong is found again, and said, when the table is mapped.
+      guard let name = error.message.firstMatch(of: /no such column: ([^\s"]+)/).map({ String($0.1) }),
+        !columns.contains(where: { $0.name.lowercased() == name.lowercased() })
+      else { return nil }
+      return name
+    }
+  }
+}
+
+extension TableMapping {
+  /// Makes sure that a transform leaves the column of expired rows as it is, and where it can be found.
+  fileprivate func checkPasses(_ column: String) throws(Failure) {
+    guard let transform, !transform.passed.contains(where: { $0.value.source.name == column }) else { return }
+    throw Failure(
+      .configuration, "transform: the projection of \(source.name) leaves out \"\(column)\", which marks expired rows",
+      location: transform.checked.description.place,
+      hint: "Add \(quotedIdentifier(column)) to it, or set source.ttl-deletes to apply or skip.")
   }
 }

@@ -28,7 +28,7 @@ extension Stage {
       options: run.endpoints.sink, identity: identity, plans: plans, format: .text, group: group,
       sourceRows: NoSourceRows(), progress: run.monitor.apply, log: log, keepsTransactions: false)
     context.shardLog = shardLog
-    let router = ItemRouter(
+    let router = try ItemRouter(
       group: group, router: ChangeRouter(group: group, plans: plans, committed: committed),
       tables: zip(preparation.items, plans).map { ItemTable($0.mapping, $1, expiry: ItemExpiry(source.expiry)) },
       shardLog: shardLog, after: committed.map(\.commitLSN.rawValue).max() ?? 0, lanes: lanes.map(\.marks),
