@@ -107,7 +107,7 @@ extension SchemaMapper {
   ///
   /// - Parameter hasOldRows: whether every change of a table brings the whole row as it was.
   package func mapSchema(
-    _ tables: [SourceTable], _ settings: PipelineSettings, hasOldRows: (TableName) -> Bool = { _ in false }
+    _ tables: [SourceTable], _ settings: PipelineSettings, hasOldRows: @escaping (TableName) -> Bool = { _ in false }
   ) throws(Failure) -> [TableMapping] {
     var sources: [TableName: Int] = [:]
     for table in tables { sources[settings.target(of: table.name), default: 0] += 1 }

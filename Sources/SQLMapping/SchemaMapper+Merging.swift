@@ -182,7 +182,10 @@ extension SchemaMapper {
       let created = group.flatMap { mappings[$0].indexes.filter(\.isCreated) }
       let source = SourceIndex(
         name: prefix(of: "\(united.target.name)_\(columns.joined(separator: "_"))", bytes: 59) + "_idx",
-        columns: columns)
+        columns: columns.map { name in
+          // A route names the target's columns.
+          united.columns.first { $0.targetName == name }?.source.name ?? name
+        })
       if created.contains(where: { $0.source.isSameButName(as: source) }) { continue }
       var reason = reasonToSkip(source, of: united)
       if reason == nil, dialect == .dsql, created.count + (united.isKeyless ? 0 : 1) >= DSQLLimits.indexes {

@@ -43,6 +43,7 @@ extension SectionDescription {
     - [postgres-to-postgres.yaml](../config/postgres-to-postgres.yaml)
     - [postgres-to-emulator.yaml](../config/postgres-to-emulator.yaml), all on one machine
     - [dynamodb-to-dsql.yaml](../config/dynamodb-to-dsql.yaml)
+    - [merge-game-mailbox.yaml](../config/merge-game-mailbox.yaml), three tables of DynamoDB as one
 
     This page is generated: `penstock schema --markdown > docs/configuration.md`.
 
