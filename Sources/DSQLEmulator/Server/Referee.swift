@@ -83,15 +83,16 @@ final class Referee: Sendable {
   func add(_ session: SessionHandle) { shared.withLock { $0.sessions[session.processID] = session } }
   func remove(_ session: SessionHandle) { shared.withLock { $0.sessions[session.processID] = nil } }
 
-  /// Who holds the locks that a session waits for; `nil` when it waits for none. Sessions that are not this emulator's
-  /// are left out.
+  /// Who holds the locks that a session waits for; `nil` when it waits for none, or when another session is asking: what
+  /// it waits for may come sooner than its turn. Sessions that are not this emulator's are left out.
   func blockers(of session: SessionHandle) -> [Blocker]? {
-    shared.withLock { state in
+    let blockers = shared.withLockIfAvailable { state -> [Blocker]? in
       let text = ask(&state, Self.question(session.processID)) ?? ""
       let processIDs = text.split(separator: " ").compactMap { Int32($0) }
       if processIDs.isEmpty { return nil }
       return processIDs.compactMap { state.sessions[$0] }.map { Blocker(session: $0, transaction: $0.transaction) }
     }
+    return blockers ?? nil
   }
 
   /// Only locks on rows, keys and definitions say that two transactions overlap. Those on extending a file are none of
