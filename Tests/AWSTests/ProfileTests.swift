@@ -154,6 +154,14 @@ import Testing
         "[profile p]\naws_access_key_id = s3cret", "profile \"p\" has no aws_secret_access_key"
       ),
       ("[profile p]\naws_secret_access_key = s3cret", "profile \"p\" has no aws_access_key_id"),
+      (
+        "[profile p]\nlogin_session = arn:aws:iam::123456789012:user/u\nregion = x",
+        "profile \"p\" was signed in by aws login, whose credentials only AWS's tools renew"
+      ),
+      (
+        "[profile p]\nrole_arn = r\nsource_profile = q\n[profile q]\nlogin_session = l",
+        "profile \"q\" was signed in by aws login, whose credentials only AWS's tools renew"
+      ),
       ("[profile p]\nsso_session = x", "profile \"p\" names the sso-session \"x\", which is missing"),
       (
         "[profile p]\nsso_session = x\n[sso-session x]\nsso_start_url = u",

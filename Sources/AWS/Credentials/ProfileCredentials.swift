@@ -3,7 +3,7 @@ internal import ChangeModel
 /// The credentials of a profile in AWS's shared files.
 ///
 /// Within one profile, in this order: a role to assume, a role for a web identity, SSO, keys, a process. A profile that
-/// others assume roles from uses its keys first.
+/// others assume roles from uses its keys first. One that has a console sign-in alone is refused.
 struct ProfileCredentials: Sendable {
   let environment: AWSEnvironment
   /// Where STS is asked when the profile names no region.
@@ -41,6 +41,15 @@ struct ProfileCredentials: Sendable {
     if let keys = try keys(of: profile, files) { return keys }
     if let command = profile["credential_process"] {
       return try CredentialProcess(command: command, profile: profile.name).credentials()
+    }
+    if profile["login_session"] != nil {
+      throw Failure(
+        .configuration,
+        "profile \"\(profile.name)\" was signed in by aws login, whose credentials only AWS's tools renew",
+        location: files.configPath,
+        hint: "Make a profile with credential_process = aws configure export-credentials --profile \(profile.name) "
+          + "--format process, and name that one in AWS_PROFILE. The sign-in ends after 12 hours: a service needs a role."
+      )
     }
     return nil
   }
