@@ -138,17 +138,20 @@ package struct StateStore: Sendable {
         WHERE application_name=$1 AND usename=current_user AND datname=current_database() AND pid<>pg_backend_pid()
         """, [application])
     }
-    try connection.query(
-      "UPDATE penstock.lane SET epoch=$1::bigint WHERE pipeline=$2 AND epoch<$1::bigint",
-      [String(epoch), pipeline])
+    // Looked for first, as a write that finds nothing may have far to go nevertheless.
+    let older = "pipeline=$1 AND epoch<$2::bigint"
+    if try connection.hasRows("SELECT 1 FROM penstock.lane WHERE \(older) LIMIT 1", [pipeline, String(epoch)]) {
+      try connection.query("UPDATE penstock.lane SET epoch=$2::bigint WHERE \(older)", [pipeline, String(epoch)])
+    }
     // In slices, as DSQL takes 3,000 rows in a transaction.
-    while true {
-      let moved = try connection.query(
+    while try connection.hasRows(
+      "SELECT 1 FROM penstock.chunk WHERE \(older) AND NOT done LIMIT 1", [pipeline, String(epoch)])
+    {
+      try connection.query(
         """
-        UPDATE penstock.chunk SET epoch=$1::bigint WHERE pipeline=$2 AND (source_table, chunk) IN
-        (SELECT source_table, chunk FROM penstock.chunk WHERE pipeline=$2 AND NOT done AND epoch<$1::bigint LIMIT 2000)
-        """, [String(epoch), pipeline])
-      if moved.affected == 0 { break }
+        UPDATE penstock.chunk SET epoch=$2::bigint WHERE pipeline=$1 AND (source_table, chunk) IN
+        (SELECT source_table, chunk FROM penstock.chunk WHERE \(older) AND NOT done LIMIT 2000)
+        """, [pipeline, String(epoch)])
     }
     return identity
   }
@@ -253,10 +256,11 @@ package struct StateStore: Sendable {
   package func write(
     _ table: TableState, _ identity: WriterIdentity, _ connection: Connection
   ) throws(Failure) {
-    try owning(identity, connection) { () throws(Failure) in try insert(table, connection) }
+    try owning(identity, connection) { () throws(Failure) in try put(table, connection) }
   }
 
-  private func insert(_ table: TableState, _ connection: Connection) throws(Failure) {
+  /// The same as a part of the caller's transaction, which makes sure of the owner.
+  package func put(_ table: TableState, _ connection: Connection) throws(Failure) {
     try connection.query(
       """
       INSERT INTO penstock.table_state (pipeline, source_table, target_table, state, filenodes, load_lsn, indexes_built)

@@ -40,8 +40,37 @@ package struct ChunkLedger: Sendable {
     }
   }
 
-  /// Replaces the chunks of one table, none of them done, if `identity` still owns the pipeline.
+  /// Chunks that one transaction takes.
+  private static let sliceCount = 1000
+
+  /// Writes a table of which nothing is known yet, and its chunks; in one transaction if they fit.
+  package func writeFirst(
+    _ chunks: [Chunk], _ table: TableState, source: TableName, _ store: StateStore, _ identity: WriterIdentity,
+    _ connection: Connection
+  ) throws(Failure) {
+    guard chunks.count <= Self.sliceCount else {
+      return try write(chunks, table, source: source, store, identity, connection)
+    }
+    try store.owning(identity, connection) { () throws(Failure) in
+      try store.put(table, connection)
+      try insert(chunks[...], source: source, epoch: identity.epoch, connection)
+    }
+  }
+
+  /// Writes a table and its chunks anew: it is pending until the ledger is whole.
   package func write(
+    _ chunks: [Chunk], _ table: TableState, source: TableName, _ store: StateStore, _ identity: WriterIdentity,
+    _ connection: Connection
+  ) throws(Failure) {
+    var pending = table
+    pending.state = "pending"
+    try store.write(pending, identity, connection)
+    try replace(chunks, source: source, store, identity, connection)
+    try store.write(table, identity, connection)
+  }
+
+  /// Replaces the chunks of one table, none of them done, if `identity` still owns the pipeline.
+  package func replace(
     _ chunks: [Chunk], source: TableName, _ store: StateStore, _ identity: WriterIdentity, _ connection: Connection
   ) throws(Failure) {
     try LetterStore(pipeline: pipeline).supersede("\(source)", identity, connection)
@@ -59,11 +88,11 @@ package struct ChunkLedger: Sendable {
     }
     var index = 0
     while index < chunks.count {
-      let slice = chunks[index..<min(index + 1000, chunks.count)]
+      let slice = chunks[index..<min(index + Self.sliceCount, chunks.count)]
       try store.owning(identity, connection) { () throws(Failure) in
         try insert(slice, source: source, epoch: identity.epoch, connection)
       }
-      index += 1000
+      index += Self.sliceCount
     }
   }
 

@@ -79,7 +79,7 @@ extension Stage {
       if entries.isEmpty || !isWhole || isRewritten && entries.contains(where: { $0.chunk.kind == .ctid }) {
         // What is in the target of it stays, so the stream must replay what became of it.
         if plan.begun.contains(index) { try holdPositions(&pipeline) }
-        entries = try write(index, mapping, source, isBegun: plan.begun.contains(index))
+        entries = try write(index, mapping, source, isBegun: plan.begun.contains(index), isKnown: before != nil)
       }
       plan.entries.append(entries)
     }
@@ -87,19 +87,20 @@ extension Stage {
   }
 
   private func write(
-    _ index: Int, _ mapping: TableMapping, _ source: Connection, isBegun: Bool
+    _ index: Int, _ mapping: TableMapping, _ source: Connection, isBegun: Bool, isKnown: Bool
   ) throws(Failure) -> [ChunkLedger.Entry] {
     let chunks = try planner.splitTableIntoChunks(mapping, index: index, source)
-    var table = TableState(
-      sourceTable: mapping.source.name.description, targetTable: mapping.target.description, state: "pending",
-      filenodes: mapping.filenodes)
+    let table = TableState(
+      sourceTable: mapping.source.name.description, targetTable: mapping.target.description,
+      state: isBegun ? "reloading" : "loading", filenodes: mapping.filenodes)
+    var mayBeThere = isKnown
     try state("writing the chunks") { connection throws(Failure) in
-      // Pending until the ledger is whole: many chunks take more than one transaction.
-      table.state = "pending"
-      try store.write(table, identity, connection)
-      try ledger.write(chunks, source: mapping.source.name, store, identity, connection)
-      table.state = isBegun ? "reloading" : "loading"
-      try store.write(table, identity, connection)
+      if mayBeThere {
+        try ledger.write(chunks, table, source: mapping.source.name, store, identity, connection)
+      } else {
+        mayBeThere = true
+        try ledger.writeFirst(chunks, table, source: mapping.source.name, store, identity, connection)
+      }
     }
     Failpoint.reach(.chunksWritten)
     return chunks.map { ChunkLedger.Entry(chunk: $0, isDone: false, rows: 0) }
@@ -211,7 +212,7 @@ extension Stage {
       try empty(mapping)
       plan.begun.remove(index)
       Failpoint.reach(.keylessEmptied)
-      plan.entries[index] = try write(index, mapping, source, isBegun: false)
+      plan.entries[index] = try write(index, mapping, source, isBegun: false, isKnown: true)
     }
     return found
   }

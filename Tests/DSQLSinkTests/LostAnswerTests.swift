@@ -89,7 +89,7 @@ struct LostAnswerTests {
     let ledger = ChunkLedger(pipeline: "p")
     let table = TableName("public", "b")
     let chunk = Chunk(table: 1, number: 0, heap: table, kind: .ctid, bytesEstimate: 0)
-    try ledger.write([chunk], source: table, rig.state, rig.identity, rig.session)
+    try ledger.replace([chunk], source: table, rig.state, rig.identity, rig.session)
     func mark(_ rows: Int, after committed: Int) throws {
       try rig.session.query(
         ChunkLedger.markSQL,
@@ -104,6 +104,25 @@ struct LostAnswerTests {
     try mark(150, after: 100)
 
     #expect(try ledger.progress(chunk, source: table, rig.session).rows == 150)
+  }
+
+  @Test("a table of which nothing is known is written with its chunks in one transaction, also when its answer is lost")
+  func firstChunks() throws {
+    let rig = try Rig(ddl, [keyed, bag])
+    let ledger = ChunkLedger(pipeline: "p")
+    let table = TableName("public", "b")
+    let chunks = (0..<3).map { Chunk(table: 1, number: $0, heap: table, kind: .ctid, bytesEstimate: 0) }
+    let state = TableState(sourceTable: "public.b", targetTable: "public.b", state: "loading", filenodes: "1")
+    try ledger.writeFirst(chunks, state, source: table, rig.state, rig.identity, rig.session)
+    let writers = """
+      SELECT string_agg(DISTINCT x, ' ') FROM (SELECT xmin::text AS x FROM penstock.chunk
+      UNION ALL SELECT xmin::text FROM penstock.table_state) AS w
+      """
+    #expect(try rig.session.query(writers).single?.contains(" ") == false)
+
+    try ledger.write(chunks, state, source: table, rig.state, rig.identity, rig.session)
+    #expect(try ledger.read(table: 1, source: table, rig.session).map(\.chunk) == chunks)
+    #expect(try rig.state.tables(rig.session) == [state])
   }
 
   @Test("a catalog that changes meanwhile costs a try and nothing else", arguments: [true, false])
