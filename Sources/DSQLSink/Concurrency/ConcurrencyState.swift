@@ -65,8 +65,8 @@ package struct ConcurrencyState: Sendable {
 
   /// Slow transactions in a row that count, if a round has not more: all writers meet one hiccup of the target at once.
   private static let slowRowLeast = 8
-  /// A little below what the target can work on at once, nobody waits, and what is usual shows.
-  private static let undershoot = 0.9
+  /// A little more than the target can work on at once, so that it never idles where answers come together.
+  private static let headroom = 1.25
 
   private let limits: Limits
   private var queue: [(ticket: Ticket, since: Duration)] = []
@@ -77,6 +77,8 @@ package struct ConcurrencyState: Sendable {
   private var isStarting = true
   private var baseline = LatencyBaseline()
   private var slowInARow = 0
+  /// Whether answers have come in the usual time since the number was lowered for slowness.
+  private var hasHelped = true
   private var generation = 0
 
   package init(_ limits: Limits) {
@@ -137,10 +139,15 @@ package struct ConcurrencyState: Sendable {
     case .committed(let latency, let size):
       // What was sent before the number was lowered tells of the old number.
       guard permit.generation == generation else { return }
-      switch latency.map({ baseline.judge($0, size: size) }) ?? .usual {
+      guard let latency else {
+        slowInARow = 0
+        return grow()
+      }
+      switch baseline.judge(latency, size: size) {
       case .unknown: break
       case .usual:
         slowInARow = 0
+        hasHelped = true
         grow()
       case .slow(let usualShare):
         slowInARow += 1
@@ -157,8 +164,9 @@ package struct ConcurrencyState: Sendable {
 
   private mutating func shrink(to share: Double) {
     isStarting = false
-    window = max(1, window * share * Self.undershoot)
-    baseline.restart()
+    window = max(1, window * share * Self.headroom)
+    baseline.restart(isSlowByItself: !hasHelped)
+    hasHelped = false
     slowInARow = 0
     generation += 1
   }

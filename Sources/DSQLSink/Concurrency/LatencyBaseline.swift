@@ -43,21 +43,23 @@ struct LatencyBaseline: Sendable {
   private func judge(_ seconds: Double, _ series: inout Series) -> Verdict {
     let isLearned = series.count >= Self.learnedAfter
     let usual = max(series.lowest, Self.leastSeconds)
-    let taken = isLearned ? min(seconds, usual * Self.spikeFactor) : seconds
+    let taken = series.lowest.isFinite ? min(seconds, usual * Self.spikeFactor) : seconds
     series.count += 1
     series.smoothed += (taken - series.smoothed) / min(series.count, Self.smoothing)
     guard series.count >= Self.learnedAfter else { return .unknown }
     series.lowest = min(series.lowest, series.smoothed)
-    return isLearned && series.smoothed > usual * Self.slowFactor ? .slow(usualShare: usual / series.smoothed) : .usual
+    guard isLearned else { return .unknown }
+    return series.smoothed > usual * Self.slowFactor ? .slow(usualShare: usual / series.smoothed) : .usual
   }
 
-  /// Looks anew, for another number in flight, and takes more for usual: a target that is slower by itself is not made
-  /// faster by doing less, and what was usual with few shows again.
-  mutating func restart() {
+  /// Looks anew, for another number in flight.
+  ///
+  /// - Parameter isSlowByItself: fewer in flight have not made the target faster: more is taken for usual.
+  mutating func restart(isSlowByItself: Bool) {
     for magnitude in Array(series.keys) {
       series[magnitude]?.count = 0
       series[magnitude]?.smoothed = 0
-      series[magnitude]?.lowest *= Self.relaxation
+      if isSlowByItself { series[magnitude]?.lowest *= Self.relaxation }
     }
   }
 }
