@@ -338,6 +338,8 @@ struct CheckRuleTests {
     #expect(
       Set(FindingID.allCases.filter { !$0.rawValue.hasPrefix("target.") }).subtracting(tabled) == [
         .partitionIdentity, .publicationPartitions, .moneyLocale,
+        // Of a DynamoDB source.
+        .sourceIdentity, .tableStream, .tableStatus, .tableCapacity,
       ])
   }
 }
