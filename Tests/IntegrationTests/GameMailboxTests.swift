@@ -74,6 +74,17 @@ struct GameMailboxTests {
     let indexed = try run.pipeline.target.run(
       "SELECT string_agg(indexdef, ' ') FROM pg_indexes WHERE tablename = 'GameMailboxMerged'")
     for name in ["(\"PK\")", "(\"PK1\")", "(\"PK2\")"] { #expect(indexed.contains(name), "\(indexed)") }
+    let equal = try await run.pipeline.command("verify FILE")
+    #expect(equal.status == .exited(0), "\(equal.standardOutput) \(equal.standardError)")
+    try run.pipeline.target.run("UPDATE public.\"GameMailboxMerged\" SET n = 99 WHERE \"PK\" = 'g2#plain'")
+    try run.pipeline.target.run("DELETE FROM public.\"GameMailboxMerged\" WHERE \"PK\" = 'g3#UserId_'")
+    try run.pipeline.target.run("INSERT INTO public.\"GameMailboxMerged\" (\"PK\", \"gameId\", \"mailId\", origin) "
+      + "VALUES ('x#y', 'x', 'y', '[]')")
+    let different = try await run.pipeline.command("verify FILE")
+    #expect(different.status == .exited(1), "\(different.standardOutput) \(different.standardError)")
+    for text in ["x#y", "plain", "UserId_"] {
+      #expect(different.standardOutput.contains(text), "\(different.standardOutput)")
+    }
   }
 
   @Test("an item whose key is made of more than its own key moves when that changes") func moved() async throws {

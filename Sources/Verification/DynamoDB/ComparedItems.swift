@@ -5,7 +5,10 @@ package import SQLMapping
 
 /// A table of a DynamoDB source and where its items go.
 package struct ItemPair: Sendable {
+  /// Of a transformed table its key's columns come first, and the column of expired rows last.
   package let mapping: TableMapping
+  /// The table as a transform makes it, and which of its columns each of the mapping's is; `nil` without one.
+  let transformed: (mapping: TableMapping, order: [Int])?
   package let items: ItemMapping
   /// What becomes of rows whose items DynamoDB removes by their time to live.
   package let expiry: ItemExpiry
@@ -18,10 +21,31 @@ package struct ItemPair: Sendable {
       mapping.columns.remove(at: merge.originColumn)
       mapping.merge = nil
     }
-    precondition(mapping.columns.count == items.columns.count + (expiry == .mark ? 1 : 0), "columns of something else")
-    self.mapping = mapping
     self.items = items
+    if mapping.transform == nil {
+      precondition(mapping.columns.count == items.columns.count + (expiry == .mark ? 1 : 0), "columns of something else")
+      transformed = nil
+    } else {
+      let made = mapping
+      let marks = expiry == .mark ? items.columns.count : nil
+      let key = made.key.sorted()
+      let order =
+        key + made.columns.indices.filter { !key.contains($0) && !made.passes(marks, at: $0) }
+        + made.columns.indices.filter { made.passes(marks, at: $0) }
+      transformed = (made, order)
+      mapping.columns = order.map { made.columns[$0] }
+      mapping.key = Array(key.indices)
+    }
+    self.mapping = mapping
     self.expiry = expiry
+  }
+}
+
+extension TableMapping {
+  /// Whether a column is an input of the transform as it is.
+  fileprivate func passes(_ input: Int?, at column: Int) -> Bool {
+    guard let input, let output = transform?.checked.outputs[column] else { return false }
+    return output.input == input
   }
 }
 
@@ -81,7 +105,9 @@ struct ComparedItems: Sendable {
     }
     firstKeys = page([isLive])
     nextKeys = page([isLive, "(\(names)) > (\(bound))"])
-    isKeyFaithful = zip(pair.items.key, key).allSatisfy { attribute, column in
+    isKeyFaithful =
+      pair.transformed == nil
+      && zip(pair.items.key, key).allSatisfy { attribute, column in
       switch attribute.kind {
       case .string: ["text", "varchar"].contains(column.typeName)
       case .number: ["text", "varchar", "int2", "int4", "int8", "numeric"].contains(column.typeName)

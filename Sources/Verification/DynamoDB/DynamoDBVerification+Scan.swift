@@ -43,8 +43,8 @@ extension DynamoDBVerification {
           let reader = RowReader(self.servers)
           while let segment = segments.next() {
             let table = tables[segment.table]
-            let comparer = PageComparer(table, TargetRows(table, reader, log: self.log))
             do throws(Failure) {
+              let comparer = try PageComparer(table, TargetRows(table, reader, log: self.log))
               try await self.scan(segment.table, segment.number, comparer, known, keysOnly)
             } catch {
               segments.fail(error)

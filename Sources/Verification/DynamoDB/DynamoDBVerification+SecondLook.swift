@@ -7,7 +7,7 @@ extension DynamoDBVerification {
   func lookAgain(_ tables: [ComparedItems], _ reader: RowReader) async throws(Failure) -> String? {
     let (suspects, largest) = state.withLock { ($0.suspects, $0.largest) }
     guard !suspects.isEmpty else { return nil }
-    let again = ItemSecondLook(
+    let again = try ItemSecondLook(
       tables, source, reader, pulse, largest: tables.indices.map { largest[$0] ?? 1 },
       stillness: options.stillness, log: log)
     // No item can be asked for by what the target makes of its key.

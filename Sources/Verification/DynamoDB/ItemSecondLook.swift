@@ -30,7 +30,7 @@ final class ItemSecondLook {
   init(
     _ tables: [ComparedItems], _ source: SourceItems, _ reader: RowReader, _ pulse: PipelinePulse, largest: [Int],
     stillness: Duration, log: Log
-  ) {
+  ) throws(Failure) {
     self.tables = tables
     self.source = source
     self.reader = reader
@@ -38,7 +38,9 @@ final class ItemSecondLook {
     self.largest = largest
     self.stillness = stillness
     self.log = log
-    comparers = tables.map { PageComparer($0, TargetRows($0, reader, log: log)) }
+    var comparers: [PageComparer] = []
+    for table in tables { comparers.append(try PageComparer(table, TargetRows(table, reader, log: log))) }
+    self.comparers = comparers
   }
 
   /// Whether there may be changes on their way.
@@ -127,8 +129,11 @@ final class ItemSecondLook {
     of item: Range<Int>, _ bytes: UnsafeRawBufferPointer, _ table: Int
   ) throws(Failure) -> ItemVersion {
     var rows = HeldRows()
-    guard try unsafe comparers[table].appendRow(item, bytes, to: &rows) else { return .refused }
-    return unsafe .row(table: table, [UInt8](rows.row(0)))
+    switch try unsafe comparers[table].appendRow(item, bytes, to: &rows) {
+    case .refused: return .refused
+    case .leftOut: return .absent
+    case .row: return unsafe .row(table: table, [UInt8](rows.row(0)))
+    }
   }
 
   /// Sets each suspect's difference, or `nil` where both sides agree.
@@ -136,7 +141,9 @@ final class ItemSecondLook {
     let group = pending[slice.lowerBound].suspect.tables
     var keys = HeldRows()
     for index in slice { keys.append { pending[index].suspect.key.appendFields(to: &$0) } }
-    let present = try comparers[group[0]].target.find(keys)
+    // By what a transform makes of a key, the item's own key finds nothing.
+    let isTransformed = tables[group[0]].pair.transformed != nil
+    let present = isTransformed ? slice.map { _ in nil } : try comparers[group[0]].target.find(keys)
     var equal: Set<Int> = []
     var findings: [Int: (table: Int, TargetFinding.Verdict)] = [:]
     for table in group {
