@@ -34,7 +34,10 @@ struct MergedLoadTests {
     for table in tables {
       let name = rig.plans[table].mapping.source.name
       let chunk = Chunk(table: table, number: 0, heap: name, kind: .all, bytesEstimate: 0)
-      try ledger.write([chunk], source: name, rig.state, rig.identity, rig.session)
+      let mapping = rig.plans[table].mapping
+      let state = TableState(
+        sourceTable: "\(name)", targetTable: "\(mapping.target)", state: "loading", filenodes: "")
+      try ledger.write([chunk], state, source: name, rig.state, rig.identity, rig.session)
       chunks.append(chunk)
     }
     let progress = LoadProgress()

@@ -7,7 +7,8 @@ import Testing
   static let root = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
   static let examples = [
-    "dynamodb-to-dsql.yaml", "merge-game-mailbox.yaml", "postgres-to-dsql.yaml", "postgres-to-emulator.yaml", "postgres-to-postgres.yaml",
+    "dynamodb-to-dsql.yaml", "merge-game-mailbox.yaml", "postgres-to-dsql.yaml", "postgres-to-emulator.yaml",
+    "postgres-to-postgres.yaml",
   ]
   /// Stands for what a user sets before running an example.
   static let environment = ["SHOP_PASSWORD": "a", "OLD_DB_PASSWORD": "b", "NEW_DB_PASSWORD": "c"]

@@ -23,16 +23,18 @@ extension Preparation {
     _ settings: PipelineSettings, _ source: DynamoDBSettings, _ service: DynamoDBService,
     inferences: [String: String], dialect: SinkDialect
   ) async throws(Failure) {
-    var items: [ItemSource] = []
+    var found: [InferredTable] = []
     for name in try await Self.names(settings.source, service) {
       guard let table = try await service.describeTable(name) else {
         throw Failure(
           .source, "there is no table \(name)", location: "dynamodb, \(service.endpoints.region)",
           hint: "Check source.tables, source.region and whose credentials these are: penstock check says it.")
       }
-      items.append(
-        try await Self.prepare(
-          table, source, service, inference: inferences[name], settings.transform(of: TableName("", name))))
+      found.append(try await InferredTable(table, source, service, known: inferences[name]))
+    }
+    found.shareColumns { settings.target(of: $0) }
+    let items = try found.map { table throws(Failure) in
+      try table.mapped(by: settings.transform(of: TableName("", table.table.name)))
     }
     guard let first = items.first else {
       throw Failure(
@@ -68,73 +70,6 @@ extension Preparation {
     var seen: Set<String> = []
     return all.filter { seen.insert($0).inserted && source.selects(TableName("", $0)) }.sorted()
   }
-
-  private static func prepare(
-    _ table: DynamoDBTable, _ source: DynamoDBSettings, _ service: DynamoDBService, inference: String?,
-    _ transform: TransformRule?
-  ) async throws(Failure) -> ItemSource {
-    let name = TableName("", table.name)
-    var layout = ItemRule.layout(of: name, by: source.items)
-    var known = ItemInference()
-    var newInference: String?
-    if layout.infers {
-      if let inference {
-        do throws(JSONFault) { known = try ItemInference(text: inference) } catch {
-          throw Failure(
-            .sink, "the columns of \(table.name) in the state tables can't be read: \(error)",
-            hint: "Somebody has changed them: run penstock reset, then load again.")
-        }
-      } else {
-        known = try await sample(table, source, service)
-        newInference = known.text
-      }
-    }
-    let key = try table.keys.map { key throws(Failure) in
-      guard let kind = KeyAttribute.Kind(rawValue: key.type) else {
-        throw Failure(
-          .source, "the key attribute \"\(key.name)\" is of type \(key.type), which is not known",
-          location: table.name, hint: "Leave the table out with exclude-tables, and report this.")
-      }
-      return KeyAttribute(name: key.name, kind: kind)
-    }
-    var mapping = try ItemMapping(table: name, key: key, layout: layout, inference: known)
-    if let transform {
-      while let attribute = mapping.attribute(missingFor: transform) {
-        layout.columns.append(ItemLayout.Column(path: AttributePath(attribute: attribute), type: .text))
-        mapping = try ItemMapping(table: name, key: key, layout: layout, inference: known)
-      }
-    }
-    return ItemSource(table: table, mapping: mapping, newInference: newInference)
-  }
-
-  /// Items that are looked at to find out what columns a table gets.
-  private static let sampledItems = 2000
-
-  /// Looks at items from several places of the table, since those of one place may be alike.
-  private static func sample(
-    _ table: DynamoDBTable, _ source: DynamoDBSettings, _ service: DynamoDBService
-  ) async throws(Failure) -> ItemInference {
-    var sampler = ItemSampler()
-    let places = 4
-    for place in 0..<places {
-      let body = try await service.scan(
-        ScanRequest(
-          table: table.name, segment: place, segments: places, after: nil, limit: sampledItems / places,
-          isConsistent: false))
-      var page = ScanPage()
-      do throws(JSONFault) {
-        try unsafe body.span.bytes.withUnsafeBytes { bytes throws(JSONFault) in
-          unsafe try page.read(bytes)
-          unsafe try sampler.read(page, of: bytes)
-        }
-      } catch {
-        throw Failure(
-          .source, "an answer of Scan can't be read: \(error)", location: table.name,
-          hint: "Look at what stands between Penstock and DynamoDB.")
-      }
-    }
-    return sampler.inference
-  }
 }
 
 extension DynamoDBTable {
@@ -158,25 +93,6 @@ extension SourceTable {
       SourceColumn(
         name: column, number: columns.count + 1, typeOID: type?.oid ?? 0, typeName: "timestamptz",
         formattedType: "timestamp with time zone"))
-  }
-}
-
-extension ItemMapping {
-  /// An attribute that a transform names and the columns do not have: no item of the sample had it.
-  fileprivate func attribute(missingFor rule: TransformRule) -> String? {
-    let description = TransformDescription(
-      inputs: columns.map { TransformInput(name: $0.name, typeName: $0.type.builtin.name) }, projection: rule.projection,
-      filter: rule.filter)
-    do throws(Failure) {
-      _ = try CheckedTransform(description)
-      return nil
-    } catch {
-      // Whatever else is wrong is found again, and said, when the table is mapped.
-      guard let name = error.message.firstMatch(of: /no such column: ([^\s"]+)/).map({ String($0.1) }),
-        !columns.contains(where: { $0.name.lowercased() == name.lowercased() })
-      else { return nil }
-      return name
-    }
   }
 }
 

@@ -23,7 +23,8 @@ package struct ItemPair: Sendable {
     }
     self.items = items
     if mapping.transform == nil {
-      precondition(mapping.columns.count == items.columns.count + (expiry == .mark ? 1 : 0), "columns of something else")
+      precondition(
+        mapping.columns.count == items.columns.count + (expiry == .mark ? 1 : 0), "columns of something else")
       transformed = nil
     } else {
       let made = mapping
@@ -108,12 +109,12 @@ struct ComparedItems: Sendable {
     isKeyFaithful =
       pair.transformed == nil
       && zip(pair.items.key, key).allSatisfy { attribute, column in
-      switch attribute.kind {
-      case .string: ["text", "varchar"].contains(column.typeName)
-      case .number: ["text", "varchar", "int2", "int4", "int8", "numeric"].contains(column.typeName)
-      case .binary: ["text", "varchar", "bytea"].contains(column.typeName)
+        switch attribute.kind {
+        case .string: ["text", "varchar"].contains(column.typeName)
+        case .number: ["text", "varchar", "int2", "int4", "int8", "numeric"].contains(column.typeName)
+        case .binary: ["text", "varchar", "bytea"].contains(column.typeName)
+        }
       }
-    }
   }
 
   var keyCount: Int { pair.mapping.key.count }

@@ -22,7 +22,7 @@ extension DynamoDBVerification {
       state.withLock { state in
         for suspect in extra {
           state.tables[group[0]].differences.append(
-            RowDifference(kind: .extra, key: suspect.key.parts(tables[group[0]].pair)))
+            RowDifference(kind: .extra, key: suspect.key.parts(tables[group[0]].pair, isPrinted: true)))
         }
       }
     }

@@ -84,9 +84,17 @@ struct ItemKey: Hashable, Sendable {
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// As a report shows it.
-  func parts(_ pair: ItemPair) -> [RowDifference.KeyPart] {
-    zip(pair.mapping.key, zip(texts, pair.items.key)).map { column, value in
+  /// As a report shows it: by the target's columns, but for the key of an item that a transform makes something else of.
+  ///
+  /// - Parameter isPrinted: whether it is what the target prints.
+  func parts(_ pair: ItemPair, isPrinted: Bool) -> [RowDifference.KeyPart] {
+    if pair.transformed != nil, !isPrinted {
+      return zip(pair.items.key, texts).map { attribute, text in
+        RowDifference.KeyPart(
+          name: attribute.name, text: String(decoding: text, as: UTF8.self), isNumber: attribute.kind == .number)
+      }
+    }
+    return zip(pair.mapping.key, zip(texts, pair.items.key)).map { column, value in
       RowDifference.KeyPart(
         name: pair.mapping.columns[column].targetName, text: String(decoding: value.0, as: UTF8.self),
         isNumber: value.1.kind == .number)

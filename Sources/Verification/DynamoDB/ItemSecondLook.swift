@@ -175,7 +175,8 @@ final class ItemSecondLook {
     _ item: PendingItem, isThere: Bool, _ finding: (table: Int, verdict: TargetFinding.Verdict)?
   ) -> RowDifference {
     let pair = tables[finding?.table ?? item.suspect.tables[0]].pair
-    var difference = RowDifference(kind: isThere ? .different : .missing, key: item.suspect.key.parts(pair))
+    var difference = RowDifference(
+      kind: isThere ? .different : .missing, key: item.suspect.key.parts(pair, isPrinted: item.suspect.printed != nil))
     switch (item.current, finding?.verdict) {
     case (.absent, _): difference.kind = .extra
     case (_, .different(let columns)):

@@ -178,7 +178,8 @@ final class PageComparer {
   private static func impossible(_ key: ItemKey, _ pair: ItemPair) -> RowDifference {
     let texts = key.texts.map { String(decoding: $0, as: UTF8.self) }
     return RowDifference(
-      kind: .missing, key: zip(pair.items.key, texts).map { .init(name: $0.name, text: $1, isNumber: $0.kind == .number) })
+      kind: .missing,
+      key: zip(pair.items.key, texts).map { .init(name: $0.name, text: $1, isNumber: $0.kind == .number) })
   }
 
   private static func impossible(_ failure: ItemFailure) -> RowDifference {
