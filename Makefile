@@ -1,10 +1,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test lint format demo fire bench clean dependencies
+.PHONY: help build test lint format demo demo-dynamodb fire bench clean dependencies
 
 help: ## List the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
 
 build: dependencies ## Build both programs for release: .build/release/penstock and dsql-emulator
 	swift build -c release --product penstock
@@ -22,6 +22,9 @@ format: ## Format the Swift code in place
 
 demo: ## Show the whole thing on this machine: load, follow, verify (SCALE=10 means 1 million rows)
 	@scripts/demo
+
+demo-dynamodb: ## Show three DynamoDB tables merged into one: load, follow, verify, with moto from PyPI (ITEMS=500 of each)
+	@scripts/demo-dynamodb
 
 fire: dependencies ## Run a pipeline under faults and writers, and compare (MINUTES=10, SEED=number to repeat one)
 	PENSTOCK_FIRE_SECONDS=$$(($(or $(MINUTES),10) * 60)) PENSTOCK_SEED=$(SEED) \

@@ -19,6 +19,16 @@ package struct MergeRule: Hashable, Sendable {
 }
 
 extension TableMapping {
+  /// The same table by itself, without the origin column.
+  package var unmerged: TableMapping {
+    var mapping = self
+    if let merge {
+      mapping.columns.remove(at: merge.originColumn)
+      mapping.merge = nil
+    }
+    return mapping
+  }
+
   /// The condition that holds for the table's own rows in a target that it shares; `nil` where all are.
   package var ownRows: String? {
     guard let merge else { return nil }

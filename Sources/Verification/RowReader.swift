@@ -59,7 +59,7 @@ final class RowReader {
     let connection = try connection(side)
     var rows = BinaryCopyRows()
     let columns = table.columnCount(side)
-    let maker = side == .source && table.mapping.transform != nil ? try TableRows(table.mapping) : nil
+    let maker = side == .source && table.mapping.transform != nil ? try TableRows(table.mapping.unmerged) : nil
     var made = ByteBuffer()
     while let message = try connection.nextCopyRow() {
       let goesOn = try unsafe message.bytes.withUnsafeBytes { (bytes) throws(Failure) in

@@ -216,12 +216,14 @@ func service(
     try aws.write("[default]\naws_access_key_id = OLD\naws_secret_access_key = s\n", to: ".aws/credentials")
     let database = try ScriptedDynamoDB()
     let service = try service(database.url, environment: aws.environment())
+    let began = monotonicNow()
     #expect(try await service.listTables() == [])
 
     try aws.write("[default]\naws_access_key_id = NEW\naws_secret_access_key = s\n", to: ".aws/credentials")
     database.accept(accessKeys: ["NEW"])
     #expect(try await service.listTables() == [])
-    #expect(service.statistics.retries == 1)
+    // After a minute they are looked for in any case.
+    #expect(service.statistics.retries == 1 || monotonicNow() - began > .seconds(59))
   }
 
   @Test("connections are kept between calls") func connections() async throws {

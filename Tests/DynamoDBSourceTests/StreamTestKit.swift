@@ -40,9 +40,12 @@ final class StreamFixture: Sendable {
   func follow(
     _ follower: StreamFollower, until condition: @escaping @Sendable (Collector) -> Bool
   ) async throws -> StreamEnd {
-    let run = Task { try await follower.run() }
+    // Other tests may keep all threads of the pool for a long time.
+    let thread = ThreadExecutor(name: "stream test")
+    defer { thread.shutdown() }
+    let run = Task(executorPreference: thread) { try await follower.run() }
     let consumer = consumer
-    do { try await eventually("what is followed") { condition(consumer) } } catch {
+    do { try await eventually(timeout: .seconds(600), "what is followed") { condition(consumer) } } catch {
       follower.stop()
       _ = try await run.value
       throw error

@@ -15,7 +15,9 @@ struct DynamoDBTests {
     for id in 0..<100 { run.source.put(ItemPipeline.item(id, number: -id, text: "second", extra: "x"), in: "Orders") }
     for id in 200..<250 { run.source.delete(ItemPipeline.key(id), in: "Orders") }
     run.source.delete(ItemPipeline.key(1), in: "Users")
-    try await eventually("the changes to arrive") { try run.rows(of: "Orders") == run.items(of: "Orders") }
+    try await eventually(every: .milliseconds(300), "the changes to arrive") {
+      try run.rows(of: "Orders") == run.items(of: "Orders")
+    }
     process.signal(SIGTERM)
 
     #expect(try await process.wait(timeout: .seconds(60)) == .exited(0), "\(process.standardError)")
@@ -81,7 +83,9 @@ struct DynamoDBTests {
     run.source.delete(ItemPipeline.key(2), in: "Orders", byTTL: true)
     run.source.delete(ItemPipeline.key(3), in: "Orders")
     let idsOf = "SELECT string_agg(id, ',' ORDER BY id) FROM public.\"Orders\""
-    try await eventually("the deletes to arrive") { try run.pipeline.target.run(idsOf) == ids }
+    try await eventually(every: .milliseconds(300), "the deletes to arrive") {
+      try run.pipeline.target.run(idsOf) == ids
+    }
     process.signal(SIGTERM)
 
     #expect(try await process.wait(timeout: .seconds(60)) == .exited(0), "\(process.standardError)")
@@ -173,7 +177,7 @@ struct DynamoDBFaultTests {
     let first = try run.pipeline.start()
     try await run.pipeline.wait(for: "streaming", from: first)
     run.source.put(ItemPipeline.item(2, number: 2, text: "t"), in: "Orders")
-    try await eventually("the change to arrive") { try run.rows(of: "Orders").count == 2 }
+    try await eventually(every: .milliseconds(300), "the change to arrive") { try run.rows(of: "Orders").count == 2 }
     first.signal(SIGTERM)
     #expect(try await first.wait(timeout: .seconds(60)) == .exited(0), "\(first.standardError)")
     run.source.put(ItemPipeline.item(3, number: 3, text: "t"), in: "Orders")

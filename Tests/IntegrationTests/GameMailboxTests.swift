@@ -67,7 +67,7 @@ struct GameMailboxTests {
       "g1#m1UserId_7|g1#m1|g1#9|5|5", "g1#m2UserId_8|g1#m2|g1#8|0|5", "g2#plain|g2#plain|g2#|0|5",
       "g3#UserId_|g3#|g3#|0|5",
     ]
-    try await eventually("the changes to arrive") { try rows(run) == expected }
+    try await eventually(every: .milliseconds(300), "the changes to arrive") { try rows(run) == expected }
     process.signal(SIGTERM)
 
     #expect(try await process.wait(timeout: .seconds(60)) == .exited(0), "\(process.standardError)")
@@ -94,7 +94,7 @@ struct GameMailboxTests {
     let process = try run.pipeline.start()
     try await run.pipeline.wait(for: "streaming", from: process)
     run.source.put(mail("g2", "m1", user: nil, number: 2), in: "GameMailbox1")
-    try await eventually("the row to move") { try rows(run) == ["g2#m1|g2#m1|g2#|2|5"] }
+    try await eventually(every: .milliseconds(300), "the row to move") { try rows(run) == ["g2#m1|g2#m1|g2#|2|5"] }
     process.signal(SIGTERM)
 
     #expect(try await process.wait(timeout: .seconds(60)) == .exited(0), "\(process.standardError)")
@@ -122,7 +122,7 @@ struct GameMailboxTests {
     run.source.put(mail("g9", "end", user: "2"), in: "GameMailbox2")
     let first = policy == "keep-first" ? "1" : "2"
     let winner = "g1#m1|g1#m1|g1#\(first)|0|5"
-    try await eventually(timeout: .seconds(30), "the changes to arrive: \(try rows(run))") {
+    try await eventually(timeout: .seconds(240), every: .milliseconds(300), "the changes to arrive: \(try rows(run))") {
       let rows = try rows(run)
       return rows.count == 2 && rows.first == winner
     }
@@ -130,7 +130,7 @@ struct GameMailboxTests {
     let loser = policy == "keep-first" ? "GameMailbox2" : "GameMailbox1"
     run.source.delete(["gameId": ["S": "g1"], "mailId": ["S": "m1"]], in: loser)
     run.source.put(mail("g9", "end2", user: "2"), in: loser)
-    try await eventually("the changes to arrive") { try rows(run).count == 3 }
+    try await eventually(every: .milliseconds(300), "the changes to arrive") { try rows(run).count == 3 }
     #expect(try rows(run).first == winner)
     process.signal(SIGTERM)
 

@@ -274,7 +274,7 @@ extension Stage {
     if run.isStopping || group.failure != nil { return }
     try update([("phase", PipelineState.Phase.streaming.rawValue)])
     run.monitor.phase = .streaming
-    log.info("streaming")
+    log.info(settings.mode.follows ? "streaming" : "the full load is done")
     if settings.mode.follows && !run.exitWhenCaughtUp {
       _ = await comes(group) { false }
     } else if await hasCaughtUp(followers, group) {

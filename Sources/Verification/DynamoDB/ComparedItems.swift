@@ -16,11 +16,7 @@ package struct ItemPair: Sendable {
   /// - Parameter mapping: of the items' columns, and one more behind them when expired rows are marked. The origin column
   ///   of a merged table is left out, as no item has it.
   package init(_ mapping: TableMapping, _ items: ItemMapping, expiry: ItemExpiry) {
-    var mapping = mapping
-    if let merge = mapping.merge {
-      mapping.columns.remove(at: merge.originColumn)
-      mapping.merge = nil
-    }
+    var mapping = mapping.unmerged
     self.items = items
     if mapping.transform == nil {
       precondition(
