@@ -71,6 +71,26 @@ struct DynamoDBTests {
     #expect(lines == "0")
   }
 
+  @Test("a table that is written to all the time is caught up with") func busy() async throws {
+    let run = try await ItemPipeline(tables: ["Orders"], source: ItemPipeline.columns)
+    // So little at a time that no answer is ever empty.
+    run.source.setPages(records: 3)
+    let writer = Task.detached {
+      var id = 0
+      while !Task.isCancelled {
+        run.source.put(ItemPipeline.item(id % 500, number: id, text: "t"), in: "Orders")
+        id += 1
+        try await Task.sleep(for: .milliseconds(20))
+      }
+    }
+    defer { writer.cancel() }
+    let process = try run.pipeline.start()
+    try await run.pipeline.wait(for: "streaming", from: process)
+    process.signal(SIGTERM)
+
+    #expect(try await process.wait(timeout: .seconds(60)) == .exited(0), "\(process.standardError)")
+  }
+
   @Test(
     "what becomes of items that expire is a setting",
     arguments: [("apply", "k1"), ("skip", "k1,k2"), ("soft-delete", "k1,k2")])

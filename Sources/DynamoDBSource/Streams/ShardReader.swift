@@ -45,8 +45,14 @@ final class ShardReader: Sendable {
   /// Whether DynamoDB has said where the reading begins.
   var hasIterator: Bool { state.withLock { $0.hasIterator } }
 
+  /// The clocks of DynamoDB and of this machine may differ a little, and a record's time is approximate.
+  private static let clockMarginSeconds: Int64 = 10
+
+  /// A shard that is written to all the time never answers that it has nothing more: what it gives was then made later.
   func hasCaughtUp(with moment: Duration) -> Bool {
-    state.withLock { state in
+    let time = UnixTime.now + -Int64((monotonicNow() - moment).seconds)
+    return state.withLock { state in
+      if let newest = state.newestCreation, newest - time >= Self.clockMarginSeconds { return true }
       guard let emptyAt = state.emptyAt, emptyAt >= moment, state.emptyCount > 0 else { return false }
       return state.hasYielded || state.emptyCount >= Self.emptyAnswersBeforeRecords
     }

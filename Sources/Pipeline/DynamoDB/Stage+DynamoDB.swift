@@ -268,7 +268,7 @@ extension Stage {
     if phase == .catchingUp {
       // Rows are of different times until the streams have passed the load's end.
       run.monitor.phase = .catchingUp
-      guard await hasCaughtUp(followers, group) else { return }
+      guard await hasCaughtUp(followers, router, group) else { return }
     }
     try buildIndexes()
     if run.isStopping || group.failure != nil { return }
@@ -277,7 +277,7 @@ extension Stage {
     log.info(settings.mode.follows ? "streaming" : "the full load is done")
     if settings.mode.follows && !run.exitWhenCaughtUp {
       _ = await comes(group) { false }
-    } else if await hasCaughtUp(followers, group) {
+    } else if await hasCaughtUp(followers, router, group) {
       for follower in followers { follower.stop() }
       _ = await comes(group) { group.isDrained }
     }
@@ -285,10 +285,14 @@ extension Stage {
 
   /// Waits until everything is in the target that is in the streams now.
   /// - Returns: false when the run is over.
-  private func hasCaughtUp(_ followers: [StreamFollower], _ group: LaneGroup) async -> Bool {
+  private func hasCaughtUp(
+    _ followers: [StreamFollower], _ router: ItemRouter, _ group: LaneGroup
+  ) async -> Bool {
     let now = monotonicNow()
     guard await comes(group, { followers.allSatisfy { $0.hasCaughtUp(with: now) } }) else { return false }
-    return await comes(group) { group.isDrained }
+    // More arrives all the time.
+    let arrival = router.arrival
+    return await comes(group) { router.settled >= arrival }
   }
 
   private func update(_ assignments: [(column: String, value: String?)]) throws(Failure) {
