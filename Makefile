@@ -1,6 +1,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+# Tests that run at once: more than two cores need, few enough that none waits long for its turn between two steps.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 10
 .PHONY: help build test lint format demo demo-dynamodb fire bench clean dependencies
 
 help: ## List the targets

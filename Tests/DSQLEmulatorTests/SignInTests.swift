@@ -34,31 +34,45 @@ import Testing
     #expect(client.run("SHOW transaction_isolation").rows == [["repeatable read"]])
   }
 
+  /// A token that is made when it is used, since it ages while other tests run.
+  struct BadToken: Sendable, CustomTestStringConvertible {
+    let hint: String
+    let make: @Sendable () -> String
+
+    init(_ hint: String, _ make: @autoclosure @escaping @Sendable () -> String) {
+      self.hint = hint
+      self.make = make
+    }
+
+    var testDescription: String { hint }
+  }
+
   @Test(
     "a bad token is denied, with the reason as hint",
     arguments: [
-      (ServerUnderTest.token(date: .now + -901), "Signature expired: "),
-      (ServerUnderTest.token(date: .now + 600), "Signature not yet current: "),
-      (ServerUnderTest.token(user: "app"), "Wrong user to action mapping. user: admin, action: DbConnect\n"),
-      (ServerUnderTest.token(host: "b.dsql.us-east-1.on.aws"), "another endpoint: b.dsql.us-east-1.on.aws"),
-      (ServerUnderTest.token(region: "us-west-2"), "Credential should be scoped to a valid region: us-east-1"),
-      (
-        ServerUnderTest.token(credentials: AWSCredentials(accessKeyID: "AKIDEXAMPLE", secretAccessKey: "wrong")),
-        "does not match the signature you provided"
-      ),
-      (
-        ServerUnderTest.token(credentials: AWSCredentials(accessKeyID: "OTHER", secretAccessKey: "c2VjcmV0")),
-        "security token included in the request is invalid"
-      ),
-      ("secret", "not an authentication token"),
-      (ServerUnderTest.token().replacingOccurrences(of: "Expires=900", with: "Expires=901"), "does not match"),
-      (ServerUnderTest.token() + "&Action=DbConnect", "not an authentication token"),
+      BadToken("Signature expired: ", ServerUnderTest.token(date: .now + -901)),
+      BadToken("Signature not yet current: ", ServerUnderTest.token(date: .now + 600)),
+      BadToken("Wrong user to action mapping. user: admin, action: DbConnect\n", ServerUnderTest.token(user: "app")),
+      BadToken(
+        "another endpoint: b.dsql.us-east-1.on.aws", ServerUnderTest.token(host: "b.dsql.us-east-1.on.aws")),
+      BadToken(
+        "Credential should be scoped to a valid region: us-east-1", ServerUnderTest.token(region: "us-west-2")),
+      BadToken(
+        "does not match the signature you provided",
+        ServerUnderTest.token(credentials: AWSCredentials(accessKeyID: "AKIDEXAMPLE", secretAccessKey: "wrong"))),
+      BadToken(
+        "security token included in the request is invalid",
+        ServerUnderTest.token(credentials: AWSCredentials(accessKeyID: "OTHER", secretAccessKey: "c2VjcmV0"))),
+      BadToken("not an authentication token", "secret"),
+      BadToken(
+        "does not match", ServerUnderTest.token().replacingOccurrences(of: "Expires=900", with: "Expires=901")),
+      BadToken("not an authentication token", ServerUnderTest.token() + "&Action=DbConnect"),
     ])
-  func denied(token: String, hint: String) throws {
-    let text = try failure(["password": token])
+  func denied(_ token: BadToken) throws {
+    let text = try failure(["password": token.make()])
 
     #expect(text.contains("FATAL:  unable to accept connection, access denied"))
-    #expect(text.contains(hint), "\(text)")
+    #expect(text.contains(token.hint), "\(text)")
   }
 
   @Test(

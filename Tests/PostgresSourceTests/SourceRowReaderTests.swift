@@ -95,20 +95,26 @@ struct SourceRowReaderTests {
     try writer.query("BEGIN; UPDATE public.t SET v = 'later' WHERE id = 1")
     let text = try writer.query("SELECT txid_current() % 4294967296").single
     let transaction = try #require(text.flatMap { UInt32($0) })
-    let found = Mutex<[[Cell]?]?>(nil)
+    let found = Mutex<Result<[[Cell]?], any Error>?>(nil)
     let (settings, plan, key) = (source.settings, plan, keys[0])
     Thread.detachNewThread {
-      let rows = try? SourceRowReader(source: settings).rows(plan, after: [transaction], keys: [key])
-      found.withLock { $0 = rows ?? [] }
+      let rows = Result { try SourceRowReader(source: settings).rows(plan, after: [transaction], keys: [key]) }
+      found.withLock { $0 = rows }
     }
     let asks = "SELECT count(*) FROM pg_stat_activity WHERE datname=current_database() AND query LIKE '%txid_visible%'"
-    for _ in 0..<2000 where try source.session.query(asks).single != "2" { usleep(1000) }
-    let early = found.withLock { $0 }
+    for _ in 0..<2000 {
+      if try source.session.query(asks).single == "2" { break }
+      usleep(1000)
+    }
+    let hasEndedEarly = found.withLock { $0 != nil }
     try writer.query("COMMIT")
-    for _ in 0..<5000 where found.withLock({ $0 == nil }) { usleep(1000) }
+    for _ in 0..<60_000 {
+      if found.withLock({ $0 != nil }) { break }
+      usleep(1000)
+    }
 
-    #expect(early == nil)
-    #expect(found.withLock { $0 } == [["1", "later"]])
+    #expect(!hasEndedEarly)
+    #expect(try found.withLock { $0 }?.get() == [["1", "later"]])
   }
 
   @Test("which is closed after a large row, and when no more rows are wanted")
