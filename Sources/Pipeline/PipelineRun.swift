@@ -144,18 +144,11 @@ package final class PipelineRun: Sendable {
       try store.exists(connection) ? try store.read(connection) != nil : false
     }
     if !isKnown { try refuseUnfit(preparation) }
-    try session.retrying("opening the state tables") { connection throws(Failure) in try store.migrate(connection) }
-    var state = try openState(preparation, session, store)
+    var state = try openState(preparation, session, store) { () throws(Failure) in try firstState(preparation) }
     let owner = try own(&identity, preparation, store, session)
     state.epoch = owner.epoch
-    let tables = TargetTables(.init(dialect: endpoints.sink.dialect), session, log: log)
-    try tables.prepare(preparation.mappings)
-    Failpoint.reach(.targetTablesMade)
-    let reporter = HealthReporter(
-      store, owner, endpoints, collisions: monitor.apply.collisions, log: log)
+    let (stage, reporter) = try makeStage(preparation, session, store, owner)
     defer { reporter.end() }
-    let stage = Stage(
-      run: self, preparation: preparation, session: session, store: store, identity: owner, tables: tables)
     if settings.mode.follows { try stage.preparePublication(state) }
     if state.phase == .loading { try await stage.load(&state) }
     guard settings.mode.follows else {
@@ -209,28 +202,15 @@ package final class PipelineRun: Sendable {
       hint: first.fix)
   }
 
-  /// Reads the pipeline's state, or writes its first.
-  private func openState(
-    _ preparation: Preparation, _ session: SinkSession, _ store: StateStore
-  ) throws(Failure) -> PipelineState {
-    if let state = try session.retrying(
-      "reading the state", { connection throws(Failure) in try store.read(connection) })
-    {
-      try checkSource(of: state, preparation)
-      return state
-    }
+  /// The state of a pipeline that begins: whether slot and publication are its own is decided here.
+  private func firstState(_ preparation: Preparation) throws(Failure) -> PipelineState {
     let source = try connect(endpoints.source)
     let hasSlot = try ReplicationSlot.status(settings.source.slotName, source) != nil
     let hasPublication = try Publication.exists(settings.source.publicationName, source)
-    let state = PipelineState(
+    return PipelineState(
       pipeline: settings.name, epoch: 0, phase: settings.mode.loads ? .loading : .streaming,
       source: preparation.sourceIdentity, slot: settings.source.slotName,
       publication: settings.source.publicationName, madeSlot: settings.mode.follows && !hasSlot,
       madePublication: settings.mode.follows && !hasPublication)
-    return try session.retrying("writing the first state") { connection throws(Failure) in
-      try store.create(state, connection)
-      Failpoint.reach(.stateRowWritten)
-      return try store.read(connection) ?? state
-    }
   }
 }

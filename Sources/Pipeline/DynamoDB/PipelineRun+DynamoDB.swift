@@ -20,16 +20,11 @@ extension PipelineRun {
     let preparation = try await Preparation(
       settings, access.settings, service, inferences: inferences, dialect: endpoints.sink.dialect)
     if settings.mode.follows { for item in preparation.items { try checkStream(item.table, access.settings) } }
-    try session.retrying("opening the state tables") { connection throws(Failure) in try store.migrate(connection) }
-    let first = PipelineState(
-      pipeline: settings.name, epoch: 0, phase: settings.mode.loads ? .loading : .streaming,
-      source: preparation.sourceIdentity, slot: "", publication: "", madeSlot: false, madePublication: false)
-    var state = try session.retrying("reading the state") { connection throws(Failure) in
-      if let known = try store.read(connection) { return known }
-      try store.create(first, connection)
-      return try store.read(connection) ?? first
+    var state = try openState(preparation, session, store) { () throws(Failure) in
+      PipelineState(
+        pipeline: settings.name, epoch: 0, phase: settings.mode.loads ? .loading : .streaming,
+        source: preparation.sourceIdentity, slot: "", publication: "", madeSlot: false, madePublication: false)
     }
-    try checkSource(of: state, preparation)
     let owner = try own(&identity, preparation, store, session)
     state.epoch = owner.epoch
     for item in preparation.items {
@@ -38,13 +33,8 @@ extension PipelineRun {
         try store.write(itemMapping: inference, of: item.table.name, owner, connection)
       }
     }
-    let tables = TargetTables(.init(dialect: endpoints.sink.dialect), session, log: log)
-    try tables.prepare(preparation.mappings)
-    let reporter = HealthReporter(
-      store, owner, endpoints, collisions: monitor.apply.collisions, log: log)
+    let (stage, reporter) = try makeStage(preparation, session, store, owner)
     defer { reporter.end() }
-    let stage = Stage(
-      run: self, preparation: preparation, session: session, store: store, identity: owner, tables: tables)
     try await stage.replicate(service, access.settings, state)
   }
 

@@ -39,24 +39,14 @@ extension PipelineRun {
     let preparation = try await Preparation(settings, source, endpoints.sink.dialect)
     let session = SinkSession(endpoints.sink, interrupt: stopSignal, log: log)
     let store = StateStore(pipeline: settings.name)
-    try session.retrying("opening the state tables") { connection throws(Failure) in try store.migrate(connection) }
-    let first = PipelineState(
-      pipeline: settings.name, epoch: 0, phase: .streaming, source: preparation.sourceIdentity, slot: "",
-      publication: "", madeSlot: false, madePublication: false)
-    let state = try session.retrying("reading the state") { connection throws(Failure) in
-      if let known = try store.read(connection) { return known }
-      try store.create(first, connection)
-      return try store.read(connection) ?? first
+    let state = try openState(preparation, session, store) { () throws(Failure) in
+      PipelineState(
+        pipeline: settings.name, epoch: 0, phase: .streaming, source: preparation.sourceIdentity, slot: "",
+        publication: "", madeSlot: false, madePublication: false)
     }
-    try checkSource(of: state, preparation)
     let owner = try own(&identity, preparation, store, session)
-    let tables = TargetTables(.init(dialect: endpoints.sink.dialect), session, log: log)
-    try tables.prepare(preparation.mappings)
-    let reporter = HealthReporter(
-      store, owner, endpoints, collisions: monitor.apply.collisions, log: log)
+    let (stage, reporter) = try makeStage(preparation, session, store, owner)
     defer { reporter.end() }
-    let stage = Stage(
-      run: self, preparation: preparation, session: session, store: store, identity: owner, tables: tables)
     try await stage.follow(source, state)
   }
 }
