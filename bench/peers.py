@@ -37,6 +37,15 @@ class Penstock:
             f"  username: postgres\n  tables: [{', '.join('public.' + t for t in tables)}]\n"
             f"sink:\n  {sink or self.plain_sink}\n  parallelism: {parallelism}\n")
 
+    def configure_items(self, table: str, endpoint: str, environment: dict[str, str], sink: str | None = None) -> None:
+        """Writes the file of a pipeline that loads a DynamoDB table."""
+        self.environment = environment
+        self.file = self.folder / "bench.yaml"
+        self.file.write_text(
+            "pipeline:\n  name: bench\n  mode: full-load\n"
+            f"source:\n  type: dynamodb\n  region: us-east-1\n  endpoint: {endpoint}\n  tables: [{table}]\n"
+            f"sink:\n  {sink or self.plain_sink}\n")
+
     def start(self, *options: str) -> None:
         self.running = Measured([str(self.binary), "run", str(self.file), *options], self.log, self.environment)
 

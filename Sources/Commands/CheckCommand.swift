@@ -17,7 +17,7 @@ func checkPipeline(
 ) async -> Int32 {
   do throws(Failure) {
     let found = try await onThread("check") { () throws(Failure) in
-      try await findings(settings, Endpoints(settings, surroundings, log: log))
+      try await findings(settings, Endpoints(settings, surroundings, log: log), log)
     }
     writeAll(json ? jsonDocument(found) : text(found), to: STDOUT_FILENO)
     return found.contains { $0.severity == .error } ? 1 : 0
@@ -31,7 +31,7 @@ func checkPipeline(
 func planPipeline(_ settings: PipelineSettings, _ surroundings: Surroundings, log: Log) async -> Int32 {
   do throws(Failure) {
     let report = try await onThread("plan") { () throws(Failure) in
-      try await plan(settings, Endpoints(settings, surroundings, log: log))
+      try await plan(settings, Endpoints(settings, surroundings, log: log), log)
     }
     writeAll(report, to: STDOUT_FILENO)
     return 0
@@ -41,14 +41,16 @@ func planPipeline(_ settings: PipelineSettings, _ surroundings: Surroundings, lo
   }
 }
 
-private func findings(_ settings: PipelineSettings, _ endpoints: Endpoints) async throws(Failure) -> [Finding] {
+private func findings(
+  _ settings: PipelineSettings, _ endpoints: Endpoints, _ log: Log
+) async throws(Failure) -> [Finding] {
   if let source = endpoints.ownSource {
     let preparation = try await Preparation(settings, source, endpoints.sink.dialect)
     return sorted(
       try TargetCheck(settings, endpoints).findings(preparation.mappings, sourceIdentity: preparation.sourceIdentity))
   }
   if let source = endpoints.dynamodb {
-    return sorted(try await DynamoDBCheck(settings, source, endpoints).findings())
+    return sorted(try await DynamoDBCheck(settings, source, endpoints, log: log).findings())
   }
   let source = try Connection(InstanceProbe.observing(endpoints.source))
   let request = CheckRequest(
@@ -94,16 +96,19 @@ private func jsonDocument(_ findings: [Finding]) -> String {
   return "{\"ok\":\(!hasErrors),\"findings\":[\(rows.joined(separator: ","))]}\n"
 }
 
-private func plan(_ settings: PipelineSettings, _ endpoints: Endpoints) async throws(Failure) -> String {
+private func plan(
+  _ settings: PipelineSettings, _ endpoints: Endpoints, _ log: Log
+) async throws(Failure) -> String {
   if let source = endpoints.ownSource {
     let mappings = try await Preparation(settings, source, endpoints.sink.dialect).mappings
     return PlanReport(mappings, by: SchemaMapper(dialect: endpoints.sink.dialect)).description
   }
   if let source = endpoints.dynamodb {
     let preparation = try await Preparation(
-      settings, source.settings, source.service(), inferences: [:], dialect: endpoints.sink.dialect)
+      settings, source.settings, source.service(),
+      inferences: Preparation.knownInferences(settings, endpoints, log: log), dialect: endpoints.sink.dialect)
     var notes: [TableName: [String]] = [:]
-    for item in preparation.items { notes[item.mapping.table] = item.mapping.notes }
+    for item in preparation.items { notes[item.mapping.table] = item.notes }
     return PlanReport(preparation.mappings, by: SchemaMapper(dialect: endpoints.sink.dialect), notes: notes).description
   }
   let preparation = try Preparation(settings, endpoints)

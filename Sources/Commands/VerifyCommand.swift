@@ -47,11 +47,8 @@ private func compareItems(
   let session = SinkSession(endpoints.sink, log: log)
   let store = StateStore(pipeline: settings.name)
   // The columns are those that the first run has decided on.
-  let inferences = try session.retrying("reading the state") { connection throws(Failure) -> [String: String] in
-    guard try connection.query("SELECT to_regclass('penstock.item_mapping') IS NOT NULL").single == "t" else {
-      return [:]
-    }
-    return try store.itemMappings(connection)
+  let inferences = try session.retrying("reading the state") { connection throws(Failure) in
+    try store.itemMappings(connection)
   }
   let preparation = try await Preparation(
     settings, source.settings, service, inferences: inferences, dialect: endpoints.sink.dialect)

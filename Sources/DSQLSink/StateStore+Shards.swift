@@ -137,8 +137,10 @@ extension StateStore {
 
   // MARK: Items
 
-  /// How the items of each source table become rows, as text of whoever decided it.
+  /// How the items of each source table become rows, as text of whoever decided it; none before the first run.
   package func itemMappings(_ connection: Connection) throws(Failure) -> [String: String] {
+    let isThere = try connection.query("SELECT to_regclass('penstock.item_mapping') IS NOT NULL").single == "t"
+    guard isThere else { return [:] }
     let rows = try connection.query(
       "SELECT source_table, mapping FROM penstock.item_mapping WHERE pipeline=$1", [pipeline])
     return Dictionary(rows.values.map { ($0[0] ?? "", $0[1] ?? "") }) { first, _ in first }

@@ -57,8 +57,9 @@ extension ChunkInserter {
     _ row: UnsafeRawBufferPointer, rowsThrough: Int, isLast: Bool, _ cause: Failure, _ rowClass: RowErrorClass,
     _ chunk: Chunk, _ plan: TablePlan, _ session: SinkSession
   ) throws(Failure) {
-    let letter = unsafe DeadLetter(
-      plan, plan.mapping.isKeyless ? .add : .upsert, row: row, position: chunk.letterPosition, because: cause)
+    // What can't be made is the source's fault, or the transform's.
+    let kind: ChangeKind = plan.mapping.isKeyless ? .add : cause.kind == .source ? .refused : .upsert
+    let letter = unsafe DeadLetter(plan, kind, row: row, position: chunk.letterPosition, because: cause)
     var failure = cause
     failure.location =
       "\(plan.mapping.target), \(letter.key.map { "key \($0)" } ?? "a row without a key") in \(chunk.letterPosition)"

@@ -132,8 +132,16 @@ final class ChunkInserter {
       try unsafe message.bytes.withUnsafeBytes { (bytes) throws(Failure) in
         guard var row = try unsafe rows.row(in: bytes, columns: columnsRead) else { return }
         if let maker {
+          let input = unsafe row
           converted.removeAll(keeping: 1 << 20)
-          guard try unsafe maker.append(row, to: &converted) else { return }
+          do throws(Failure) {
+            guard try unsafe maker.append(input, to: &converted) else { return }
+          } catch {
+            if plan.mapping.isKeyless { throw error }
+            try unsafe maker.appendRefused(input, to: &converted)
+            total += 1
+            return try unsafe parkAlone(converted.bytes, total, error, .data, chunk, plan, session)
+          }
           unsafe row = converted.bytes
         }
         total += 1
@@ -143,10 +151,7 @@ final class ChunkInserter {
           unsafe row = converted.bytes
         }
         if row.count > envelope.bytesMax {
-          if !filling.isEmpty { try send(chunk, plan, session, rowsThrough: total - 1, isLast: false) }
-          try land(chunk, plan, session)
-          return try unsafe park(
-            row, rowsThrough: total, isLast: false, oversized(row.count), .size, chunk, plan, session)
+          return try unsafe parkAlone(row, total, oversized(row.count), .size, chunk, plan, session)
         }
         if !filling.admits(row.count, envelope, rowsMax) {
           try send(chunk, plan, session, rowsThrough: total - 1, isLast: false)
@@ -157,6 +162,17 @@ final class ChunkInserter {
     try send(chunk, plan, session, rowsThrough: total, isLast: true)
     try land(chunk, plan, session)
     return total
+  }
+
+  /// Parks a row that is never sent, once those before it are committed.
+  /// - Parameter number: of the chunk's rows, from 1.
+  private func parkAlone(
+    _ row: UnsafeRawBufferPointer, _ number: Int, _ cause: Failure, _ rowClass: RowErrorClass, _ chunk: Chunk,
+    _ plan: TablePlan, _ session: SinkSession
+  ) throws(Failure) {
+    if !filling.isEmpty { try send(chunk, plan, session, rowsThrough: number - 1, isLast: false) }
+    try land(chunk, plan, session)
+    try unsafe park(row, rowsThrough: number, isLast: false, cause, rowClass, chunk, plan, session)
   }
 
   /// Gives back what large rows have taken.

@@ -82,6 +82,12 @@ package struct DeadLetterQueue {
   /// The letter's own row decides: a lane that writes a newer row of the key changes it in the same transaction, so of the
   /// two one waits for the other, or fails, and a replay that comes second finds that the letter has passed.
   package func replay(_ entry: LetterStore.Entry) throws(Failure) -> ReplayEnd {
+    if entry.operation == .unmade {
+      return .refused(
+        Failure(
+          .source, "its transform could not make its row; changed at the source, the row comes again",
+          location: entry.sourceTable))
+    }
     var backoff = Backoff(conflictsWithin: .seconds(30))
     while true {
       let failure: Failure
@@ -164,6 +170,7 @@ package struct DeadLetterQueue {
     }
     let keys = values.indices.filter { key.contains(values[$0].name) }
     switch entry.operation {
+    case .unmade: return (nil, [])
     case .delete: return ("DELETE FROM \(table) WHERE \(equal(keys, " AND "))", values.map(\.value))
     case .patch:
       if rest.isEmpty { return (nil, []) }

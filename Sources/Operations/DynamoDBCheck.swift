@@ -4,6 +4,7 @@ internal import DSQLSink
 internal import DynamoDBSource
 package import Pipeline
 package import PostgresSource
+package import Runtime
 internal import SQLMapping
 package import Settings
 
@@ -12,8 +13,10 @@ package struct DynamoDBCheck {
   private let settings: PipelineSettings
   private let source: DynamoDBAccess
   private let endpoints: Endpoints
+  private let log: Log
 
-  package init(_ settings: PipelineSettings, _ source: DynamoDBAccess, _ endpoints: Endpoints) {
+  package init(_ settings: PipelineSettings, _ source: DynamoDBAccess, _ endpoints: Endpoints, log: Log) {
+    self.log = log
     self.settings = settings
     self.source = source
     self.endpoints = endpoints
@@ -23,38 +26,21 @@ package struct DynamoDBCheck {
   package func findings() async throws(Failure) -> [Finding] {
     let service = try source.service()
     let preparation = try await Preparation(
-      settings, source.settings, service, inferences: [:], dialect: endpoints.sink.dialect)
+      settings, source.settings, service, inferences: Preparation.knownInferences(settings, endpoints, log: log),
+      dialect: endpoints.sink.dialect)
     var found = [
       Finding(
         .sourceIdentity, .info, "dynamodb \(service.endpoints.region)",
         "signed in with credentials from \(try source.login.origin())")
     ]
     for item in preparation.items {
-      if settings.mode.follows { found += streamFindings(item.table) }
+      if settings.mode.follows, let obstacle = item.streamObstacle(source.settings) {
+        found.append(Finding(.tableStream, .error, item.table.name, obstacle.reason, fix: obstacle.fix))
+      }
       found += tableFindings(item)
     }
     return try found
       + TargetCheck(settings, endpoints).findings(preparation.mappings, sourceIdentity: preparation.sourceIdentity)
-  }
-
-  private func streamFindings(_ table: DynamoDBTable) -> [Finding] {
-    let enable =
-      "aws dynamodb update-table --table-name \(table.name) --stream-specification "
-      + "StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES"
-    guard table.isStreamEnabled, let view = table.streamViewType else {
-      return [
-        Finding(
-          .tableStream, .error, table.name, "the table has no stream, so its changes can't be followed", fix: enable)
-      ]
-    }
-    if source.settings.views.contains(view) { return [] }
-    return [
-      Finding(
-        .tableStream, .error, table.name,
-        "its stream has the view type \(view), and needs \(source.settings.views.joined(separator: " or "))",
-        fix:
-          "aws dynamodb update-table --table-name \(table.name) --stream-specification StreamEnabled=false\n\(enable)")
-    ]
   }
 
   private func tableFindings(_ item: ItemSource) -> [Finding] {

@@ -15,7 +15,7 @@ package struct Preparation: Sendable {
   /// Where the log was before the catalog was read.
   package let catalogLSN: LSN
   package let mappings: [TableMapping]
-  /// Selected relations that are not tables, as sentences.
+  /// What a run says at its start, such as of selected relations that are not tables.
   package let uncopied: [String]
   /// How long the server waits for our reports before it drops us; `nil` for ever.
   package let senderTimeout: Duration?
@@ -25,12 +25,16 @@ package struct Preparation: Sendable {
   package let items: [ItemSource]
 
   /// For a registered source, or DynamoDB.
-  init(sourceIdentity: String, mappings: [TableMapping], ownTables: [UInt32?] = [], items: [ItemSource] = []) {
+  init(
+    sourceIdentity: String, mappings: [TableMapping], ownTables: [UInt32?] = [], items: [ItemSource] = [],
+    uncopied: [String] = []
+  ) {
     self.sourceIdentity = sourceIdentity
     self.mappings = mappings
     self.ownTables = ownTables
     self.items = items
-    (serverVersion, catalogLSN, uncopied, senderTimeout) = (0, .zero, [], nil)
+    self.uncopied = uncopied
+    (serverVersion, catalogLSN, senderTimeout) = (0, .zero, nil)
   }
 
   /// Reads the source's catalog and maps the selected tables.

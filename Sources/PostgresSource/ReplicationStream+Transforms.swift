@@ -9,21 +9,19 @@ extension ReplicationStream {
     _ route: RelationRoute, _ rows: TableRows, _ payload: UnsafeRawBufferPointer
   ) throws(Failure) {
     try unsafe readNew(route, rows, [], nil, payload)
-    guard try makeRow(rows) else { return }
-    router.route(route.isKeyless ? .add : .upsert, table: route.plan.index, row: &row, at: position)
+    _ = try write(rows, route, route.isKeyless ? .add : .upsert)
   }
 
   /// A row that the filter keeps is written, whether it was there or not; one that it leaves out is deleted.
   mutating func update(
     _ route: RelationRoute, _ rows: TableRows, _ old: OldTuple?, _ payload: UnsafeRawBufferPointer
   ) throws(Failure) {
-    let table = route.plan.index
     let oldTuple = old == nil ? [] : reader.oldTuple
     if route.isKeyless {
       try unsafe delete(route, rows, payload)
       position.ordinal += 1
       try unsafe readNew(route, rows, oldTuple, old, payload)
-      if try makeRow(rows) { router.route(.add, table: table, row: &row, at: position) }
+      _ = try write(rows, route, .add)
       return
     }
     if unsafe old != nil && !route.sameKey(oldTuple, reader.newTuple, in: payload) {
@@ -32,8 +30,7 @@ extension ReplicationStream {
       position.ordinal += 1
     }
     try unsafe readNew(route, rows, oldTuple, old, payload)
-    if try makeRow(rows) { return router.route(.upsert, table: table, row: &row, at: position) }
-    try routeDelete(rows, table)
+    if try !write(rows, route, .upsert) { try routeDelete(rows, route.plan.index) }
   }
 
   /// Removes the row that the old tuple names.
@@ -48,7 +45,7 @@ extension ReplicationStream {
     input.removeAll(keeping: 1 << 20)
     _ = try unsafe route.appendRow(reader.oldTuple, old: [], nil, in: payload, isWhole: true, to: &input)
     guard route.isKeyless else { return try routeDelete(rows, route.plan.index) }
-    if try makeRow(rows) { router.route(.remove, table: route.plan.index, row: &row, at: position) }
+    _ = try write(rows, route, .remove)
   }
 
   private mutating func readNew(
@@ -61,10 +58,23 @@ extension ReplicationStream {
     if isPartial { try unsafe rows.checkWhole(input.bytes) }
   }
 
-  /// - Returns: whether the filter keeps the row at hand.
-  private mutating func makeRow(_ rows: TableRows) throws(Failure) -> Bool {
+  /// Routes what becomes of the row at hand. One that can't be made goes where the policy about refused rows says, if it
+  /// has a key to be parked by.
+  /// - Returns: false, with nothing routed, when the filter leaves it out.
+  private mutating func write(
+    _ rows: TableRows, _ route: RelationRoute, _ kind: ChangeKind
+  ) throws(Failure) -> Bool {
     row.removeAll(keeping: 1 << 20)
-    return try unsafe rows.append(input.bytes, to: &row)
+    do throws(Failure) {
+      guard try unsafe rows.append(input.bytes, to: &row) else { return false }
+      router.route(kind, table: route.plan.index, row: &row, at: position)
+    } catch {
+      if route.isKeyless { throw error }
+      row.removeAll(keeping: 1 << 20)
+      try unsafe rows.appendRefused(input.bytes, to: &row)
+      unsafe router.routeRefused(table: route.plan.index, row: row.bytes, because: error, at: position)
+    }
+    return true
   }
 
   private mutating func routeDelete(_ rows: TableRows, _ table: UInt32) throws(Failure) {

@@ -89,6 +89,15 @@ extension PipelineSettings {
     if case .registered(let type, _) = source.kind, mode != .fullLoadAndCDC {
       root.report("source", "type \(type) gives rows and changes as one; expected pipeline.mode: full-load-and-cdc")
     }
+    if source.server == nil {
+      for key in pipeline.cutting {
+        root.report("pipeline", "\(key) cuts the tables of type: postgres only; expected it to be absent")
+      }
+      if let method = sink.statedLoadMethod {
+        root.report(
+          "sink", "load-method: \(method.rawValue) is for loads of type: postgres only; expected it to be absent")
+      }
+    }
     let naming = source.naming
     if source.dynamodb != nil, pipeline.fidelity == .transaction {
       root.report(
@@ -131,6 +140,8 @@ private struct PipelinePart {
   let fidelity: PipelineSettings.Fidelity
   let chunkSize: Int
   let chunkBy: PipelineSettings.ChunkBy
+  /// The settings of how tables are cut that are in the file.
+  let cutting: [String]
   let logLevel: Log.Level
   let logFormat: Log.Format
 
@@ -156,6 +167,7 @@ private struct PipelinePart {
       .choice(
         "chunk-by", ["auto": PipelineSettings.ChunkBy.auto, "key": .key, "ctid": .ctid],
         "How tables are cut for the full load: by ranges of the key or by physical position."), default: .auto)
+    cutting = ["chunk-size", "chunk-by"].filter(section.isGiven)
     logLevel = section.value(
       .choice(
         "log-level", ["error": Log.Level.error, "warning": .warning, "info": .info, "debug": .debug],

@@ -55,8 +55,10 @@ extension RouteRule {
         "indexes",
         "Secondary indexes that the target gets beside the source's: for each the list of its columns by their exact "
           + "names in the target, such as `[[customer], [status, created]]`."))
+    // Who says how tables are merged wants that for one table too, as long as it is the only one.
     let isForMany =
-      sinkTable.name != nil && !sourceTable.namePart.isExact
+      section.isGiven("on-collision") || section.isGiven("origin-column")
+      || sinkTable.name != nil && !sourceTable.namePart.isExact
       || sinkTable.schema != nil && !sourceTable.schemaPart.isExact && naming == .sql
     merging = TableRoute.Merging(policy: policy, originColumn: originColumn, isForMany: isForMany)
   }

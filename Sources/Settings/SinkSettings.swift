@@ -28,6 +28,8 @@ package struct SinkSettings: Hashable, Sendable {
   package let batchSize: Int
   package private(set) var flushInterval: Duration
   package let loadMethod: LoadMethod
+  /// As the file has it.
+  let statedLoadMethod: LoadMethod?
   package let usesPipelining: Bool
   /// Most bytes of changes and rows in memory.
   package private(set) var bufferSize: Int
@@ -104,11 +106,10 @@ extension SinkSettings {
         "Most rows buffered for one transaction. On DSQL a transaction is cut at 3,000 rows whatever this says."),
       default: 5000)
     flushInterval = Self.readFlushInterval(&section)
-    loadMethod =
-      section.optional(
-        .choice("load-method", ["insert": LoadMethod.insert, "copy": .copy], "How the full load writes rows."),
-        absent: "`insert` for `dsql`, `copy` for `postgres`")
-      ?? (kind == .dsql ? .insert : .copy)
+    statedLoadMethod = section.optional(
+      .choice("load-method", ["insert": LoadMethod.insert, "copy": .copy], "How the full load writes rows."),
+      absent: "`insert` for `dsql`, `copy` for `postgres`")
+    loadMethod = statedLoadMethod ?? (kind == .dsql ? .insert : .copy)
     usesPipelining = section.value(
       .boolean("pipelining", "Whether all statements of a transaction are sent at once, or one by one."), default: true)
     bufferSize = Self.readBufferSize(&section)

@@ -16,6 +16,18 @@ extension CheckedTransform {
     let outputs = try check.outputs()
     self.init(description: description, outputs: outputs, filterReads: try check.filterReads())
   }
+
+  /// The first column that a transform names and its inputs lack; `nil` if there is none, or if something else is wrong with
+  /// it.
+  package static func missingColumn(of description: TransformDescription) throws(Failure) -> String? {
+    let database = try ExpressionDatabase(description.inputs)
+    for expression in [description.projection, description.filter].compactMap(\.self) {
+      do throws(SQLProblem) { _ = try database.prepare("SELECT \(expression)\n FROM \(RowTable.name)") } catch {
+        return error.missingColumn
+      }
+    }
+    return nil
+  }
 }
 
 /// Compiles the parts of one transform.
@@ -197,8 +209,7 @@ private struct TransformCheck {
   private func problem(_ error: SQLProblem, in text: String, _ setting: String) -> Failure {
     let offset = error.offset.map { $0 - "SELECT ".utf8.count }
     var hint = ""
-    if error.message.hasPrefix("no such column: ") {
-      let name = String(error.message.dropFirst("no such column: ".count))
+    if let name = error.missingColumn {
       let names = description.inputs.map(\.name)
       if let nearest = nearestName(to: name, among: names) { hint = "Did you mean \(nearest)? " }
       hint += "The columns are \(names.joined(separator: ", "))."

@@ -7,6 +7,12 @@ struct SQLProblem: Error {
   var message: String
   /// Where in the text, in bytes; `nil` when SQLite does not tell.
   var offset: Int?
+
+  /// The column that the text names and there is not.
+  var missingColumn: String? {
+    let prefix = "no such column: "
+    return message.hasPrefix(prefix) ? String(message.dropFirst(prefix.count)) : nil
+  }
 }
 
 /// A connection to an empty database in memory, in which expressions find nothing but the row.

@@ -10,7 +10,10 @@ package final class TableRows {
   /// The key's columns of the target, ascending: the order in which keys travel.
   private let keyColumns: [Int]
   /// Columns that the transform makes: all but the origin.
-  private let made: Int
+  private let madeColumns: [Int]
+  /// Whether a type asks for more than the transform's own text, by whole row and by key.
+  private let rowConverts: Bool
+  private let keyConverts: Bool
   private let needed: Set<Int>
   private let inputKey: [Int]
   private let inputs: [ColumnMapping]
@@ -21,7 +24,9 @@ package final class TableRows {
     guard let transform = mapping.transform else { preconditionFailure("the table has no transform") }
     self.mapping = mapping
     keyColumns = mapping.key.sorted()
-    made = transform.checked.outputs.count
+    madeColumns = Array(transform.checked.outputs.indices)
+    rowConverts = mapping.hasConversion(madeColumns)
+    keyConverts = mapping.hasConversion(keyColumns)
     needed = transform.needed
     (inputs, inputKey) = (transform.inputs, transform.inputKey)
     rows = try RowTransform(transform.checked)
@@ -34,7 +39,7 @@ package final class TableRows {
   /// - Returns: false, with nothing appended, when the filter leaves the row out.
   /// - Throws: a failure that names table, key and column, never a value.
   package func append(_ row: UnsafeRawBufferPointer, to out: inout ByteBuffer) throws(Failure) -> Bool {
-    guard try unsafe append(row, by: rows, columns: Array(0..<made), to: &out) else { return false }
+    guard try unsafe append(row, by: rows, columns: madeColumns, converts: rowConverts, to: &out) else { return false }
     unsafe appendOrigin(of: row, to: &out)
     return true
   }
@@ -44,8 +49,28 @@ package final class TableRows {
   ///
   /// - Parameter row: needs the source's key columns only; others may be NULL.
   package func appendKey(_ row: UnsafeRawBufferPointer, to out: inout ByteBuffer) throws(Failure) {
-    _ = try unsafe append(row, by: keys, columns: keyColumns, to: &out)
+    _ = try unsafe append(row, by: keys, columns: keyColumns, converts: keyConverts, to: &out)
     unsafe appendOrigin(of: row, to: &out)
+  }
+
+  /// Appends a row of the target that has its key and where it comes from, and is NULL otherwise: for one that can't be
+  /// made.
+  ///
+  /// - Throws: when not even the key can be computed.
+  package func appendRefused(_ row: UnsafeRawBufferPointer, to out: inout ByteBuffer) throws(Failure) {
+    var key = ByteBuffer(capacity: 256)
+    try unsafe appendKey(row, to: &key)
+    var offset = 0
+    for column in mapping.columns.indices {
+      // The origin comes behind the key.
+      guard keyColumns.contains(column) || column == mapping.merge?.originColumn else {
+        out.append(bigEndian: WireRow.null)
+        continue
+      }
+      let field = unsafe WireRow.field(key.bytes, at: offset)
+      unsafe out.append(field)
+      offset += field.count
+    }
   }
 
   /// Appends which row of the source it is, if the target is shared.
@@ -71,9 +96,9 @@ package final class TableRows {
   }
 
   private func append(
-    _ row: UnsafeRawBufferPointer, by transform: RowTransform, columns: [Int], to out: inout ByteBuffer
+    _ row: UnsafeRawBufferPointer, by transform: RowTransform, columns: [Int], converts: Bool,
+    to out: inout ByteBuffer
   ) throws(Failure) -> Bool {
-    let converts = columns.contains { mapping.columns[$0].conversion != .none }
     do throws(RowTransformError) {
       if !converts { return try unsafe transform.append(row, to: &out) }
       plain.removeAll(keeping: 1 << 20)
@@ -112,5 +137,11 @@ package final class TableRows {
       return "\(inputs[column].source.name)=\(unsafe String(decoding: field[4...], as: UTF8.self))"
     }
     return "\(mapping.source.name), key \(parts.joined(separator: ", "))"
+  }
+}
+
+extension TableMapping {
+  fileprivate func hasConversion(_ columns: [Int]) -> Bool {
+    columns.contains { self.columns[$0].conversion != .none }
   }
 }

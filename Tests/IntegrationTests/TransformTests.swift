@@ -180,11 +180,44 @@ struct TransformTests {
 
     #expect(try await process.wait(timeout: .seconds(120)) == .exited(3))
     #expect(process.standardError.contains("column \"a\" can't be computed: malformed JSON"))
-    #expect(process.standardError.contains("public.docs, key id=2"))
+    #expect(process.standardError.contains(#"public.docs, key {"id":"2"}"#))
     #expect(!process.standardError.contains("secret"))
 
     try await pipeline.runToEnd(
       changing: ["json_extract(doc, '$.a')": "CASE WHEN json_valid(doc) THEN json_extract(doc, '$.a') END"])
     #expect(try pipeline.target.run("SELECT id, a FROM docs ORDER BY 1") == "1|x\n2|")
+  }
+
+  @Test(
+    "or is parked by its key, in the load and in the stream, and can't be replayed", arguments: SinkUnderTest.allCases)
+  func parkedRow(sink: SinkUnderTest) async throws {
+    let rule = [
+      "transform:", "  - source-table: public.docs", "    projection: id, json_extract(doc, '$.a') AS a",
+    ]
+    let pipeline = try await PipelineUnderTest(
+      sink,
+      schema: """
+        CREATE TABLE docs (id int PRIMARY KEY, doc text); ALTER TABLE docs REPLICA IDENTITY FULL;
+        INSERT INTO docs VALUES (1, '{"a":"x"}'), (2, 'a secret'), (3, '{"a":"z"}');
+        """, settings: ExtraSettings(sink: ["on-error: dead-letter"], root: rule))
+    try await pipeline.runToEnd()
+    try pipeline.source.run(
+      "INSERT INTO docs VALUES (4, 'a secret'), (5, '{}'); UPDATE docs SET doc = '{' WHERE id = 3")
+    let process = try await pipeline.runToEnd()
+
+    #expect(try pipeline.target.run("SELECT id, a FROM docs ORDER BY 1") == "1|x\n3|z\n5|")
+    let letters = try pipeline.target.run("SELECT key_values, reason FROM penstock.dead_letter ORDER BY 1")
+    for id in ["2", "3", "4"] {
+      #expect(letters.contains(#"{"id":"\#(id)"}|column "a" can't be computed"#), "\(letters)")
+    }
+    #expect(!process.standardError.contains("secret") && !letters.contains("secret"))
+    let replay = try await pipeline.command("dlq replay FILE --all")
+    #expect(replay.status == .exited(1))
+    #expect(replay.standardError.contains("its transform could not make its row"), "\(replay.standardError)")
+
+    try pipeline.source.run("UPDATE docs SET doc = '{\"a\":\"mended\"}' WHERE id = 4")
+    try await pipeline.runToEnd()
+    #expect(try pipeline.target.run("SELECT a FROM docs WHERE id = 4") == "mended")
+    #expect(try pipeline.target.number("SELECT count(*) FROM penstock.dead_letter WHERE state = 'parked'") == 2)
   }
 }

@@ -12,6 +12,8 @@ package struct DeadLetter: Hashable, Sendable {
     case delete
     /// Copies of a row in a table without a key.
     case add
+    /// The row should be this, but a transform could not make it: only its key is known.
+    case unmade
   }
 
   /// Made of the table and the key, or the whole row where there is no key: the same in every process.
@@ -46,6 +48,7 @@ package struct DeadLetter: Hashable, Sendable {
     targetTable = mapping.target.quoted
     operation =
       switch kind {
+      case .refused where mapping.transform != nil: .unmade
       case .upsert, .refused: .upsert
       case .patch: .patch
       case .delete: .delete

@@ -132,7 +132,10 @@ extension ItemRouter.State {
       }
       // In the target there may be the row of an item that the filter took before.
       guard isKept else { return isFromScan ? () : try routeDelete(reader) }
-      if refusal != nil { try makeRefusedRow(transform, reader) }
+      if refusal != nil {
+        made.removeAll()
+        try unsafe transform.appendRefused(row.bytes, to: &made)
+      }
       swap(&row, &made)
     }
     let index = reader.table.index
@@ -161,25 +164,6 @@ extension ItemRouter.State {
     }
     if reader.table.expiry == .mark { append(expiredAt) }
     return refusal
-  }
-
-  /// Makes a row of the target that has its key and nothing else.
-  private mutating func makeRefusedRow(_ transform: TableRows, _ reader: ItemReader) throws(Failure) {
-    key.removeAll()
-    try unsafe transform.appendKey(row.bytes, to: &key)
-    made.removeAll()
-    var offset = 0
-    let mapping = reader.table.plan.mapping
-    for column in mapping.columns.indices {
-      // The origin comes behind the key.
-      guard reader.table.plan.keyColumns.contains(column) || column == mapping.merge?.originColumn else {
-        made.append(bigEndian: WireRow.null)
-        continue
-      }
-      let field = unsafe WireRow.field(key.bytes, at: offset)
-      unsafe made.append(field)
-      offset += field.count
-    }
   }
 
   private mutating func append(_ time: UnixTime?) {

@@ -88,7 +88,7 @@ package final class ItemRouter: Sendable {
       let reader = state.readers[table]
       try unsafe body.span.bytes.withUnsafeBytes { bytes throws(Failure) in
         do throws(JSONFault) { unsafe try state.records.read(bytes) } catch {
-          throw reader.table.unreadable("GetRecords", error)
+          throw error.failure(of: "GetRecords", table: reader.table.name)
         }
         var arrivals: [UInt64] = []
         var numbers: [SequenceNumber] = []
@@ -154,7 +154,7 @@ package final class ItemRouter: Sendable {
       let reader = state.readers[table]
       return try unsafe body.span.bytes.withUnsafeBytes { bytes throws(Failure) in
         do throws(JSONFault) { unsafe try state.page.read(bytes) } catch {
-          throw reader.table.unreadable("Scan", error)
+          throw error.failure(of: "Scan", table: reader.table.name)
         }
         for item in state.page.items { unsafe try state.route(item: item, reader, bytes, asked) }
         state.router.flush()

@@ -27,13 +27,6 @@ package struct ItemTable: Sendable {
 
   var index: UInt32 { plan.index }
   var name: String { "\(plan.mapping.source.name)" }
-
-  func unreadable(_ call: String, _ fault: JSONFault) -> Failure {
-    Failure(
-      .source, "an answer of \(call) can't be read: \(fault)", location: name,
-      hint: "Look at what stands between Penstock and DynamoDB. Nothing is lost: the next run asks again.",
-      isTransient: true)
-  }
 }
 
 /// Makes rows of a table's items. Used by one thread at a time.

@@ -97,15 +97,9 @@ package struct SegmentScan: Sendable {
   /// By table.
   private let tables: [String]
   private let options: Options
-  private let budgets: Budgets
+  private let budgets: ReadBudgets
   package let progress: ScanProgress
   private let count: @Sendable (_ table: Int, _ items: Int, _ bytes: Int) -> Void
-
-  /// By table; none without a limit.
-  private final class Budgets: Sendable {
-    let all: Mutex<[Int: ReadBudget]>
-    init(_ all: [Int: ReadBudget]) { self.all = Mutex(all) }
-  }
 
   /// - Parameters:
   ///   - tables: DynamoDB's names, by the tables' indexes.
@@ -122,16 +116,12 @@ package struct SegmentScan: Sendable {
     self.options = options
     self.count = count
     progress = ScanProgress(segments)
-    var budgets: [Int: ReadBudget] = [:]
-    if let units = options.readCapacity {
-      for table in tables.indices { budgets[table] = ReadBudget(unitsPerSecond: units, now: monotonicNow()) }
-    }
-    self.budgets = Budgets(budgets)
+    budgets = ReadBudgets(unitsPerSecond: options.readCapacity)
   }
 
   /// Reads all segments to their ends, or until the group stops.
   package func run() async throws(Failure) {
-    let queue = Queue(count: segments.count)
+    let queue = WorkQueue(Array(segments.indices))
     await withDiscardingTaskGroup { workers in
       for _ in 0..<min(options.parallelism, segments.count) {
         workers.addTask {
@@ -142,27 +132,6 @@ package struct SegmentScan: Sendable {
       }
     }
     if let failure = queue.failure { throw failure }
-  }
-
-  /// Gives out the segments, until one fails.
-  private final class Queue: Sendable {
-    private let state = Mutex<(next: Int, failure: Failure?)>((0, nil))
-    private let count: Int
-
-    init(count: Int) { self.count = count }
-
-    var failure: Failure? { state.withLock { $0.failure } }
-
-    func next() -> Int? {
-      state.withLock { state in
-        guard state.failure == nil, state.next < count else { return nil }
-        defer { state.next += 1 }
-        return state.next
-      }
-    }
-
-    /// The first failure counts.
-    func fail(_ failure: Failure) { state.withLock { $0.failure = $0.failure ?? failure } }
   }
 
   private var isOver: Bool { group.isStopping || group.failure != nil || Task.isCancelled }
@@ -184,7 +153,7 @@ package struct SegmentScan: Sendable {
         throw error
       }
       let page = try router.route(page: body, table: segment.table, asked: asked)
-      budgets.all.withLock { $0[segment.table]?.spend(page.capacityUnits) }
+      budgets.spend(page.capacityUnits, of: tables[segment.table])
       progress.note(index, page)
       count(segment.table, page.items, body.count)
       guard let key = page.lastKey else { return }
@@ -196,7 +165,7 @@ package struct SegmentScan: Sendable {
   /// - Returns: false when the run is over.
   private func waitForTurn(_ table: Int) async throws(Failure) -> Bool {
     while !isOver {
-      let delay = budgets.all.withLock { $0[table]?.delay(now: monotonicNow()) ?? .zero }
+      let delay = budgets.delay(tables[table])
       if delay <= .zero && !group.isFull { return true }
       // A cancelled sleep is seen by the next look.
       try? await Task.sleep(for: min(max(delay, .milliseconds(2)), .milliseconds(200)))

@@ -46,11 +46,13 @@ struct InferredTable {
     }
     var layout = layout
     var mapping = try ItemMapping(table: name, key: key, layout: layout, inference: inference)
-    while let transform, let attribute = mapping.attribute(missingFor: transform) {
+    var assumed: [String] = []
+    while let transform, let attribute = try mapping.attribute(missingFor: transform) {
       layout.columns.append(ItemLayout.Column(path: AttributePath(attribute: attribute), type: .text))
+      assumed.append(attribute)
       mapping = try ItemMapping(table: name, key: key, layout: layout, inference: inference)
     }
-    return ItemSource(table: table, mapping: mapping, newInference: isNew ? inference.text : nil)
+    return ItemSource(table: table, mapping: mapping, newInference: isNew ? inference.text : nil, assumed: assumed)
   }
 
   /// Items that are looked at to find out what columns a table gets.
@@ -74,9 +76,7 @@ struct InferredTable {
           unsafe try sampler.read(page, of: bytes)
         }
       } catch {
-        throw Failure(
-          .source, "an answer of Scan can't be read: \(error)", location: table.name,
-          hint: "Look at what stands between Penstock and DynamoDB.")
+        throw error.failure(of: "Scan", table: table.name)
       }
     }
     return sampler.inference
@@ -115,20 +115,15 @@ extension [InferredTable] {
 
 extension ItemMapping {
   /// An attribute that a transform names and the columns do not have: no item of the sample had it.
-  fileprivate func attribute(missingFor rule: TransformRule) -> String? {
+  fileprivate func attribute(missingFor rule: TransformRule) throws(Failure) -> String? {
     let description = TransformDescription(
       inputs: columns.map { TransformInput(name: $0.name, typeName: $0.type.builtin.name) },
       projection: rule.projection,
       filter: rule.filter)
-    do throws(Failure) {
-      _ = try CheckedTransform(description)
-      return nil
-    } catch {
-      // Whatever else is wrong is found again, and said, when the table is mapped.
-      guard let name = error.message.firstMatch(of: /no such column: ([^\s"]+)/).map({ String($0.1) }),
-        !columns.contains(where: { $0.name.lowercased() == name.lowercased() })
-      else { return nil }
-      return name
-    }
+    // Whatever else is wrong is found again, and said, when the table is mapped.
+    guard let name = try CheckedTransform.missingColumn(of: description),
+      !columns.contains(where: { $0.name.lowercased() == name.lowercased() })
+    else { return nil }
+    return name
   }
 }

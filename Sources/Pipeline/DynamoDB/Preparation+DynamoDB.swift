@@ -1,6 +1,9 @@
 package import AWS
 package import ChangeModel
 package import DynamoDBSource
+internal import DSQLSink
+internal import Postgres
+package import Runtime
 package import SQLMapping
 internal import Transforms
 package import Settings
@@ -11,9 +14,58 @@ package struct ItemSource: Sendable {
   package let mapping: ItemMapping
   /// What a sample of its items has shown, as text; `nil` when it was known before.
   package let newInference: String?
+  /// Attributes that have a column only because the table's transform names them.
+  let assumed: [String]
+
+  /// What `penstock plan` says beside the columns.
+  package var notes: [String] { mapping.notes + assumed.map(Self.note) }
+
+  /// What is said at the start of a run.
+  var warnings: [String] { assumed.map { "table \(table.name): \(Self.note(of: $0))" } }
+
+  private static func note(of attribute: String) -> String {
+    "attribute \"\(attribute)\" is known from the transform only: it is read as text, and NULL where an item lacks it"
+  }
+}
+
+extension ItemSource {
+  /// Why the table's changes can't be followed, and the commands that mend it; `nil` when they can.
+  package func streamObstacle(_ source: DynamoDBSettings) -> (reason: String, fix: String)? {
+    let update = "aws dynamodb update-table --table-name \(table.name) --stream-specification StreamEnabled="
+    let enable = update + "true,StreamViewType=NEW_AND_OLD_IMAGES"
+    guard table.isStreamEnabled, table.latestStreamARN != nil, let view = table.streamViewType else {
+      return ("the table has no stream, so its changes can't be followed", enable)
+    }
+    if source.views.contains(view) { return nil }
+    return (
+      "its stream has the view type \(view), and needs \(source.views.joined(separator: " or "))",
+      "\(update)false\n\(enable)"
+    )
+  }
+
+  /// Refuses a table whose changes can't be followed.
+  func checkStream(_ source: DynamoDBSettings) throws(Failure) {
+    guard let obstacle = streamObstacle(source) else { return }
+    throw Failure(
+      .source, obstacle.reason, location: table.name, hint: "\(obstacle.fix)\nOr set pipeline.mode: full-load.")
+  }
 }
 
 extension Preparation {
+  /// What the first run has decided on columns, by table, for those who only look; without an answer of the target none.
+  package static func knownInferences(
+    _ settings: PipelineSettings, _ endpoints: Endpoints, log: Log
+  ) -> [String: String] {
+    do throws(Failure) {
+      return try StateStore(pipeline: settings.name).itemMappings(Connection(endpoints.sink.connection))
+    } catch {
+      log.warning(
+        "the target does not say what an earlier run has decided on columns, so they are of a sample of now: "
+          + error.message)
+      return [:]
+    }
+  }
+
   /// The selected tables of a DynamoDB source.
   ///
   /// - Parameters:
@@ -58,7 +110,8 @@ extension Preparation {
       for mapping in mappings { try mapping.checkPasses(column) }
     }
     self.init(
-      sourceIdentity: "dynamodb \(service.endpoints.region) \(first.table.account)", mappings: mappings, items: items)
+      sourceIdentity: "dynamodb \(service.endpoints.region) \(first.table.account)", mappings: mappings, items: items,
+      uncopied: items.flatMap(\.warnings))
   }
 
   /// The selected tables' names: those that are named exactly need not be listed, which takes a right of its own.

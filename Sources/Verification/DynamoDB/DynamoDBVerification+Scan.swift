@@ -4,39 +4,14 @@ internal import Runtime
 internal import Synchronization
 
 extension DynamoDBVerification {
-  /// Gives out the segments, until one fails.
-  private final class Segments: Sendable {
-    private struct State {
-      var queue: [(table: Int, number: Int)]
-      var failure: Failure?
-    }
-    private let state: Mutex<State>
-
-    init(of tables: [Int], each count: Int) {
-      let all = tables.flatMap { table in (0..<count).map { (table, $0) } }
-      state = Mutex(State(queue: all.reversed()))
-    }
-
-    var failure: Failure? { state.withLock { $0.failure } }
-
-    func next() -> (table: Int, number: Int)? { state.withLock { $0.queue.popLast() } }
-
-    /// The first failure counts.
-    func fail(_ failure: Failure) {
-      state.withLock { state in
-        state.failure = state.failure ?? failure
-        state.queue = []
-      }
-    }
-  }
-
   /// Scans tables of one target and holds their items against it.
   ///
   /// - Parameter keysOnly: nothing is compared, only `known` is filled.
   func scan(
     _ group: [Int], _ tables: [ComparedItems], _ known: KnownKeys, keysOnly: Bool = false
   ) async throws(Failure) {
-    let segments = Segments(of: group, each: options.segments)
+    let segments = WorkQueue(
+      group.flatMap { table in (0..<options.segments).map { (table: table, number: $0) } })
     await withTaskGroup(of: Void.self) { threads in
       for number in 0..<min(options.workers, group.count * options.segments) {
         threads.addThread(named: "verify-\(number)") {

@@ -86,7 +86,7 @@ final class PageComparer {
     _ bytes: UnsafeRawBufferPointer, _ keysOnly: Bool, _ result: inout PageResult
   ) throws(Failure) {
     do throws(JSONFault) { try unsafe page.read(bytes) } catch {
-      throw SourceItems.unreadable("Scan", error, table.pair.items.table.name)
+      throw error.failure(of: "Scan", table: table.pair.items.table.name)
     }
     for item in page.items {
       let key: ItemKey

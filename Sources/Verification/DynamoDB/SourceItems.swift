@@ -2,14 +2,12 @@ internal import AWS
 internal import ChangeModel
 internal import DynamoDBSource
 internal import Runtime
-internal import Synchronization
 
 /// Reads items of one source, for all workers, no faster than its tables may be read.
 final class SourceItems: Sendable {
   private let service: DynamoDBService
   private let options: DynamoDBVerification.Options
-  /// By table; none without a limit.
-  private let budgets: Mutex<[String: ReadBudget]>
+  private let budgets: ReadBudgets
 
   /// Keys of one BatchGetItem.
   static let keysMax = 100
@@ -17,7 +15,7 @@ final class SourceItems: Sendable {
   init(_ service: DynamoDBService, _ options: DynamoDBVerification.Options) {
     self.service = service
     self.options = options
-    budgets = Mutex([:])
+    budgets = ReadBudgets(unitsPerSecond: options.readCapacity)
   }
 
   /// A page of a segment; `spend` must be told what it has cost.
@@ -45,7 +43,7 @@ final class SourceItems: Sendable {
       do throws(JSONFault) {
         try unsafe body.span.bytes.withUnsafeBytes { bytes throws(JSONFault) in try unsafe page.read(bytes) }
       } catch {
-        throw Self.unreadable("BatchGetItem", error, table)
+        throw error.failure(of: "BatchGetItem", table: table)
       }
       for place in page.unprocessedKeys { unprocessed.append(Array(body[place])) }
       try take(body, page)
@@ -64,16 +62,11 @@ final class SourceItems: Sendable {
     }
   }
 
-  func spend(_ units: Double, of table: String) {
-    guard let limit = options.readCapacity else { return }
-    budgets.withLock { $0[table, default: ReadBudget(unitsPerSecond: limit, now: monotonicNow())].spend(units) }
-  }
+  func spend(_ units: Double, of table: String) { budgets.spend(units, of: table) }
 
   private func waitForTurn(_ table: String) async throws(Failure) {
-    guard let limit = options.readCapacity else { return }
     while true {
-      let now = monotonicNow()
-      let delay = budgets.withLock { $0[table, default: ReadBudget(unitsPerSecond: limit, now: now)].delay(now: now) }
+      let delay = budgets.delay(table)
       if delay <= .zero { return }
       try await Self.pause(delay)
     }
@@ -81,11 +74,5 @@ final class SourceItems: Sendable {
 
   static func pause(_ delay: Duration) async throws(Failure) {
     do { try await Task.sleep(for: delay) } catch { throw Failure(.source, "interrupted") }
-  }
-
-  static func unreadable(_ call: String, _ fault: JSONFault, _ table: String) -> Failure {
-    Failure(
-      .source, "an answer of \(call) can't be read: \(fault)", location: table,
-      hint: "Look at what stands between Penstock and DynamoDB.")
   }
 }
