@@ -166,7 +166,7 @@ let package = Package(
     tests(
       "PipelineTests",
       ["Pipeline", "SQLMapping", "Runtime", "PenstockExtensions", "Penstock", "Postgres", "ChangeModel"]),
-    tests("IntegrationTests", ["Runtime"]),
+    tests("IntegrationTests", ["Runtime"], exclude: ["Zoo"]),
     tests("DSQLEmulatorTests", ["DSQLEmulator", "CLibPQ", "COpenSSL", "AWS", "ChangeModel"]),
     tests(
       "VerificationTests",

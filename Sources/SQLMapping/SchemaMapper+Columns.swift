@@ -80,7 +80,7 @@ extension SchemaMapper {
   private func mapArray(_ column: SourceColumn) -> ColumnMapping {
     let element: JSONElement =
       switch column.elementTypeName {
-      case "int2", "int4", "int8", "float4", "float8", "numeric": .number
+      case "int2", "int4", "int8", "float4", "float8", "numeric", "oid", "xid", "cid": .number
       case "bool": .boolean
       case "json", "jsonb": .json
       default: .string

@@ -27,6 +27,7 @@ package struct SchemaMapper: Sendable {
     let routes = tables.map { route($0.name) }
     for (table, route) in zip(tables, routes) {
       do throws(Failure) {
+        try checkSchema(of: route.target, for: table)
         if let map {
           mappings.append(try map(table, route.target))
         } else {
@@ -47,6 +48,19 @@ package struct SchemaMapper: Sendable {
     if let failure = combined(failures) { throw failure }
     nameIndexes(&mappings)
     return mappings
+  }
+
+  /// A source that is another pipeline's target has that pipeline's state; it would be copied over our own.
+  private func checkSchema(of target: TableName, for table: SourceTable) throws(Failure) {
+    let owner: String
+    switch (target.schema, dialect) {
+    case ("penstock", _): owner = "Penstock"
+    case ("sys", .dsql): owner = "DSQL"
+    default: return
+    }
+    throw Failure(
+      .configuration, "\(owner) keeps the target's schema \(target.schema) to itself", location: table.name.description,
+      hint: "Leave it out with exclude-tables, or give it another name with route.")
   }
 
   /// Maps one table: columns, key, generated columns and secondary indexes.

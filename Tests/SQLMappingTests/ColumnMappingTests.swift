@@ -38,6 +38,7 @@ struct ColumnMappingTests {
       (column("c", "bit", modifier: 3, spelling: "bit(3)"), "text", .none),
       (column("c", "tsvector"), "text", .none), (column("c", "point"), "text", .none),
       (arrayColumn("c", of: "int4"), "jsonb", .arrayToJSON(.number)),
+      (arrayColumn("c", of: "oid"), "jsonb", .arrayToJSON(.number)),
       (arrayColumn("c", of: "bool"), "jsonb", .arrayToJSON(.boolean)),
       (arrayColumn("c", of: "text"), "jsonb", .arrayToJSON(.string)),
       (arrayColumn("c", of: "jsonb"), "jsonb", .arrayToJSON(.json)),

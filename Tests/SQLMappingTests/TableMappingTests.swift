@@ -136,6 +136,27 @@ struct TableMappingTests {
     #expect(failure?.kind == .configuration)
   }
 
+  @Test(
+    "a table does not go where state is kept, unless it is routed elsewhere",
+    arguments: [
+      (SinkDialect.dsql, "penstock", true), (.postgres, "penstock", true), (.dsql, "sys", true),
+      (.postgres, "sys", false),
+    ])
+  func reservedSchemas(dialect: SinkDialect, schema: String, isRefused: Bool) throws {
+    var source = table("lane", [column("id", "int4", notNull: true)])
+    source.name.schema = schema
+    let mapper = SchemaMapper(dialect: dialect)
+
+    let result = Result { () throws(Failure) in try mapper.mapSchema([source], route: { TableRoute($0) }) }
+
+    if isRefused {
+      #expect { try result.get() } throws: { "\($0)".contains("keeps the target's schema \(schema) to itself") }
+    } else {
+      #expect(try result.get().count == 1)
+    }
+    #expect(try mapper.mapSchema([source], route: { TableRoute(TableName("app", $0.name)) }).count == 1)
+  }
+
   @Test("what an index becomes in DSQL, or why it does not")
   func indexes() throws {
     let source = table(

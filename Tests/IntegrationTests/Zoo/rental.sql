@@ -1,0 +1,181 @@
+-- A shop that rents films: a domain, an enum, arrays, full-text search, two tables that point at each other, partitions.
+CREATE SCHEMA rental;
+SET search_path = rental, public;
+
+CREATE TYPE mpaa_rating AS ENUM ('G', 'PG', 'PG-13', 'R', 'NC-17');
+CREATE DOMAIN year AS integer CHECK (VALUE >= 1901 AND VALUE <= 2155);
+CREATE DOMAIN "bıgınt" AS bigint;
+CREATE DOMAIN email AS varchar(50) CHECK (VALUE ~ '@');
+
+CREATE TABLE actor (
+  actor_id serial PRIMARY KEY,
+  first_name text NOT NULL,
+  last_name text NOT NULL,
+  last_update timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX idx_actor_last_name ON actor (last_name);
+
+CREATE TABLE category (
+  category_id serial PRIMARY KEY,
+  name text NOT NULL,
+  last_update timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE language (
+  language_id serial PRIMARY KEY,
+  name character(20) NOT NULL,
+  last_update timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE country (
+  country_id serial PRIMARY KEY,
+  country text NOT NULL,
+  last_update timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE city (
+  city_id serial PRIMARY KEY,
+  city text NOT NULL,
+  country_id int NOT NULL REFERENCES country ON UPDATE CASCADE ON DELETE RESTRICT,
+  last_update timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE address (
+  address_id serial PRIMARY KEY,
+  address text NOT NULL,
+  address2 text,
+  district text NOT NULL,
+  city_id int NOT NULL REFERENCES city ON UPDATE CASCADE ON DELETE RESTRICT,
+  postal_code text,
+  phone text NOT NULL,
+  last_update timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE store (
+  store_id serial PRIMARY KEY,
+  manager_staff_id int NOT NULL,
+  address_id int NOT NULL REFERENCES address ON UPDATE CASCADE
+);
+CREATE UNIQUE INDEX idx_unq_manager_staff_id ON store (manager_staff_id);
+
+CREATE TABLE staff (
+  staff_id serial PRIMARY KEY,
+  first_name text NOT NULL,
+  last_name text NOT NULL,
+  address_id int NOT NULL REFERENCES address ON UPDATE CASCADE,
+  email email,
+  store_id int NOT NULL REFERENCES store DEFERRABLE INITIALLY DEFERRED,
+  active boolean NOT NULL DEFAULT true,
+  username text NOT NULL,
+  password text,
+  picture bytea
+);
+
+CREATE TABLE film (
+  film_id serial PRIMARY KEY,
+  title text NOT NULL,
+  description text,
+  release_year year,
+  language_id int NOT NULL REFERENCES language ON UPDATE CASCADE ON DELETE RESTRICT,
+  original_language_id int REFERENCES language ON DELETE SET NULL,
+  rental_duration smallint NOT NULL DEFAULT 3,
+  rental_rate numeric(4,2) NOT NULL DEFAULT 4.99,
+  length smallint,
+  replacement_cost numeric(5,2) NOT NULL DEFAULT 19.99,
+  rating mpaa_rating DEFAULT 'G',
+  special_features text[],
+  fulltext tsvector NOT NULL,
+  revenue_projection numeric(5,2) GENERATED ALWAYS AS (rental_duration * rental_rate) STORED
+);
+CREATE INDEX film_fulltext_idx ON film USING gist (fulltext);
+CREATE INDEX idx_title ON film (title);
+COMMENT ON TABLE film IS 'What can be rented; isn''t it "nice"?';
+COMMENT ON COLUMN film.release_year IS 'A year';
+CREATE FUNCTION film_fulltext() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.fulltext := to_tsvector('pg_catalog.english', coalesce(NEW.title, '') || ' ' || coalesce(left(NEW.description, 500), ''));
+  RETURN NEW;
+END $$;
+CREATE TRIGGER film_fulltext_trigger BEFORE INSERT OR UPDATE ON film FOR EACH ROW EXECUTE FUNCTION film_fulltext();
+
+CREATE TABLE film_actor (
+  actor_id int NOT NULL REFERENCES actor ON UPDATE CASCADE ON DELETE CASCADE,
+  film_id int NOT NULL REFERENCES film ON UPDATE CASCADE ON DELETE CASCADE,
+  last_update timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (actor_id, film_id)
+);
+
+CREATE TABLE film_category (
+  film_id int NOT NULL REFERENCES film ON UPDATE CASCADE ON DELETE CASCADE,
+  category_id int NOT NULL REFERENCES category ON UPDATE CASCADE ON DELETE CASCADE,
+  PRIMARY KEY (film_id, category_id)
+);
+
+CREATE TABLE customer (
+  customer_id serial PRIMARY KEY,
+  store_id int NOT NULL REFERENCES store ON UPDATE CASCADE,
+  first_name text NOT NULL,
+  last_name text NOT NULL,
+  email text,
+  address_id int NOT NULL REFERENCES address ON UPDATE CASCADE,
+  activebool boolean NOT NULL DEFAULT true,
+  create_date date NOT NULL DEFAULT CURRENT_DATE,
+  active integer
+);
+CREATE INDEX idx_active_customer ON customer (store_id) WHERE activebool;
+
+CREATE TABLE inventory (
+  inventory_id serial PRIMARY KEY,
+  film_id int NOT NULL REFERENCES film ON UPDATE CASCADE ON DELETE CASCADE,
+  store_id int NOT NULL REFERENCES store ON UPDATE CASCADE
+);
+
+CREATE TABLE rental (
+  rental_id serial PRIMARY KEY,
+  rental_date timestamp NOT NULL,
+  inventory_id int NOT NULL REFERENCES inventory ON UPDATE CASCADE ON DELETE CASCADE,
+  customer_id int NOT NULL REFERENCES customer ON UPDATE CASCADE ON DELETE CASCADE,
+  return_date timestamp,
+  UNIQUE (rental_date, inventory_id, customer_id)
+);
+
+CREATE TABLE payment (
+  payment_id bigint GENERATED BY DEFAULT AS IDENTITY,
+  customer_id int NOT NULL,
+  rental_id int,
+  amount numeric(5,2) NOT NULL,
+  payment_date timestamptz NOT NULL,
+  PRIMARY KEY (payment_date, payment_id)
+) PARTITION BY RANGE (payment_date);
+CREATE TABLE payment_p2022_01 PARTITION OF payment FOR VALUES FROM ('2022-01-01+00') TO ('2022-02-01+00');
+CREATE TABLE payment_p2022_02 PARTITION OF payment FOR VALUES FROM ('2022-02-01+00') TO ('2022-03-01+00');
+CREATE TABLE payment_rest PARTITION OF payment DEFAULT;
+
+CREATE VIEW customer_list AS SELECT customer_id AS id, first_name || ' ' || last_name AS name FROM customer;
+
+INSERT INTO actor (first_name, last_name) SELECT 'First ' || i, 'Last ' || i % 17 FROM generate_series(1, 60) i;
+INSERT INTO category (name) SELECT 'Category ' || i FROM generate_series(1, 8) i;
+INSERT INTO language (name) VALUES ('English'), ('Français'), ('日本語');
+INSERT INTO country (country) SELECT 'Country ' || i FROM generate_series(1, 12) i;
+INSERT INTO city (city, country_id) SELECT 'City ' || i, 1 + i % 12 FROM generate_series(1, 40) i;
+INSERT INTO address (address, district, city_id, phone) SELECT i || ' Road', '', 1 + i % 40, '555' || i FROM generate_series(1, 80) i;
+BEGIN;
+INSERT INTO store (manager_staff_id, address_id) SELECT i, i FROM generate_series(1, 6) i;
+INSERT INTO staff (first_name, last_name, address_id, email, store_id, username, picture)
+  SELECT 'S', 'T' || i, i, 's' || i || '@example.com', i, 'user' || i, decode(repeat(md5(i::text), 40), 'hex') FROM generate_series(1, 6) i;
+COMMIT;
+ALTER TABLE store ADD FOREIGN KEY (manager_staff_id) REFERENCES staff ON UPDATE CASCADE DEFERRABLE;
+INSERT INTO film (title, description, release_year, language_id, rating, special_features)
+  SELECT 'Film ' || i, CASE WHEN i % 9 > 0 THEN repeat('a story of ' || i || ' ', i) END, 1950 + i % 70, 1 + i % 3,
+    (enum_range(NULL::mpaa_rating))[1 + i % 5], ARRAY['Trailers', CASE WHEN i % 3 = 0 THEN 'Deleted, "Scenes"' END]
+  FROM generate_series(1, 120) i;
+INSERT INTO film_actor SELECT 1 + i % 60, 1 + i % 119 FROM generate_series(1, 300) i ON CONFLICT DO NOTHING;
+INSERT INTO film_category SELECT i, 1 + i % 8 FROM generate_series(1, 120) i;
+INSERT INTO customer (store_id, first_name, last_name, email, address_id, active)
+  SELECT 1 + i % 6, 'C' || i, 'L' || i, 'c' || i || '@example.com', 1 + i % 80, i % 2 FROM generate_series(1, 90) i;
+INSERT INTO inventory (film_id, store_id) SELECT 1 + i % 120, 1 + i % 6 FROM generate_series(1, 200) i;
+INSERT INTO rental (rental_date, inventory_id, customer_id, return_date)
+  SELECT '2022-01-01'::timestamp + i * interval '3 hours', 1 + i % 200, 1 + i % 90, CASE WHEN i % 5 > 0 THEN '2022-03-01'::timestamp END
+  FROM generate_series(1, 300) i;
+INSERT INTO payment (customer_id, rental_id, amount, payment_date)
+  SELECT 1 + i % 90, i, (i % 900) / 100.0, '2022-01-05+00'::timestamptz + i * interval '4 hours' FROM generate_series(1, 300) i;
