@@ -99,15 +99,18 @@ package struct BatchWriter: ~Copyable {
   private let identity: WriterIdentity
   private let isPipelined: Bool
   private let shardLog: ShardLog?
+  private let fresh: FreshTables?
   private let collisions: (UInt32, Int) -> Void
   private var parameters = ArrayParameters()
 
   /// - Parameters:
   ///   - shardLog: of a source with shards.
+  ///   - fresh: tables in their first load, if any.
   ///   - collisions: told of each committed write how many rows of a merged table found their keys held by others.
   package init(
     plans: [TablePlan], catalog: StatementCatalog, identity: WriterIdentity, isPipelined: Bool,
-    shardLog: ShardLog? = nil, collisions: @escaping (_ table: UInt32, _ rows: Int) -> Void = { _, _ in }
+    shardLog: ShardLog? = nil, fresh: FreshTables? = nil,
+    collisions: @escaping (_ table: UInt32, _ rows: Int) -> Void = { _, _ in }
   ) {
     self.collisions = collisions
     self.plans = plans
@@ -115,6 +118,7 @@ package struct BatchWriter: ~Copyable {
     self.identity = identity
     self.isPipelined = isPipelined
     self.shardLog = shardLog
+    self.fresh = fresh
   }
 
   /// Gives back what a large row has taken.
@@ -130,14 +134,31 @@ package struct BatchWriter: ~Copyable {
     _ batch: borrowing FoldedBatch, entries: [Int]? = nil, receipts: [LaneReceipt], mode: WriteMode,
     on connection: Connection
   ) throws(Failure) -> WriteOutcome? {
-    let plan = TransactionPlan(batch, entries ?? Array(batch.entries.indices), plans, catalog, mode)
+    let fresh = mode == .guarded || mode == .plain ? fresh : nil
+    let first = try write(batch, entries, receipts, mode, on: connection, fresh: fresh)
+    guard first.metRow else { return first.outcome }
+    // Nothing is written: the target has said so.
+    return try write(batch, entries, receipts, mode, on: connection, fresh: nil).outcome
+  }
+
+  private struct Attempt {
+    var outcome: WriteOutcome?
+    /// Whether a row that was taken for new was there.
+    var metRow = false
+  }
+
+  private mutating func write(
+    _ batch: borrowing FoldedBatch, _ entries: [Int]?, _ receipts: [LaneReceipt], _ mode: WriteMode,
+    on connection: Connection, fresh: FreshTables?
+  ) throws(Failure) -> Attempt {
+    let plan = TransactionPlan(batch, entries ?? Array(batch.entries.indices), plans, catalog, mode, fresh: fresh)
     var flight = try Flight(connection, isPipelined: isPipelined)
     try flight.send(.begin, "BEGIN")
     for receipt in receipts { try flight.send(receipt.letters, pipeline: identity.pipeline) }
     var removed: [Int: Int] = [:]
     if !plan.bagRemovals.isEmpty {
       if let failed = try removeBags(plan.bagRemovals, batch, &flight, &removed) {
-        return try judge(failed.0, failed.1, plan, receipts, on: connection)
+        return Attempt(outcome: try judge(failed.0, failed.1, plan, receipts, on: connection))
       }
       Failpoint.reach(.bagsRemoved)
       flight = try Flight(connection, isPipelined: isPipelined)
@@ -158,15 +179,21 @@ package struct BatchWriter: ~Copyable {
     switch try flight.finish() {
     case .failed(.statement(let index), let failure)
     where failure.isGuardRefusal && plan.role(index) == .collisionCheck:
-      return try judgeCollision(plan.statements[index], failure, batch, on: connection)
-    case .failed(let step, let failure): return try judge(step, failure, plan, receipts, on: connection)
+      return Attempt(outcome: try judgeCollision(plan.statements[index], failure, batch, on: connection))
+    case .failed(.statement(let index), let failure)
+    where failure.state == "23505" && plan.role(index) == .freshInsert:
+      if connection.isInTransaction { try connection.query("ROLLBACK") }
+      fresh?.miss(plan.statements[index].table)
+      return Attempt(outcome: .duplicate(failure), metRow: true)
+    case .failed(let step, let failure):
+      return Attempt(outcome: try judge(step, failure, plan, receipts, on: connection))
     case .done(let affected):
       for (step, rows) in zip(steps, affected) where step == .state && rows != 1 { throw identity.fenced }
       for (step, rows) in zip(steps, affected) {
         if case .statement(let index) = step, plan.role(index) == .collisionCheck { note(rows, plan.statements[index]) }
       }
       Failpoint.reach(.batchCommitted)
-      return .committed
+      return Attempt(outcome: .committed)
     }
   }
 

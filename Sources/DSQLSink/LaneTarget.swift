@@ -61,7 +61,8 @@ package final class SessionTarget: LaneTarget {
     state = StateStore(pipeline: context.identity.pipeline)
     writer = BatchWriter(
       plans: context.plans, catalog: StatementCatalog(context.plans, format: context.format),
-      identity: context.identity, isPipelined: context.options.isPipelined, shardLog: context.shardLog
+      identity: context.identity, isPipelined: context.options.isPipelined, shardLog: context.shardLog,
+      fresh: context.fresh
     ) { table, rows in
       context.progress.collisions.note(rows, in: context.plans[Int(table)].mapping, log)
     }

@@ -18,6 +18,8 @@ package struct LaneContext: Sendable {
   package var keepsTransactions: Bool
   /// Of a source with shards.
   package var shardLog: ShardLog?
+  /// Of a first load that goes through the lanes.
+  package var fresh: FreshTables?
 
   package init(
     options: SinkOptions, identity: WriterIdentity, plans: [TablePlan], format: WireFormat, group: LaneGroup,

@@ -4,7 +4,9 @@ internal import SQLMapping
 
 /// One statement of a transaction and the batch's entries that it writes.
 struct PlannedStatement {
-  enum Role { case delete, displacement, collisionCheck, upsert, presenceGuard, patch, bagDelete, bagInsert }
+  enum Role {
+    case delete, displacement, collisionCheck, upsert, freshInsert, presenceGuard, patch, bagDelete, bagInsert
+  }
 
   var role: Role
   var table: UInt32
@@ -21,9 +23,10 @@ struct TransactionPlan {
   /// Entries that remove copies from tables without a key: their deletes come first, in a flight of their own.
   var bagRemovals: [Int] = []
 
+  /// - Parameter fresh: tables whose whole rows are probably not there.
   init(
     _ batch: borrowing FoldedBatch, _ indexes: [Int], _ plans: [TablePlan], _ catalog: StatementCatalog,
-    _ mode: WriteMode
+    _ mode: WriteMode, fresh: FreshTables? = nil
   ) {
     // By table.
     var deletes: [[Int]] = Array(repeating: [], count: plans.count)
@@ -68,6 +71,7 @@ struct TransactionPlan {
       }
     }
     addChecks(of: upserts, catalog, first: true)
+    if let fresh { addFreshInserts(&upserts, catalog, fresh) }
     add(.upsert, catalog.upsert, upserts)
     addChecks(of: upserts, catalog, first: false)
     add(.bagInsert, catalog.upsert, inserts)
@@ -89,6 +93,17 @@ struct TransactionPlan {
 }
 
 extension TransactionPlan {
+  /// Takes those upserts out for which a plain INSERT will probably do.
+  private mutating func addFreshInserts(_ upserts: inout [[Int]], _ catalog: StatementCatalog, _ fresh: FreshTables) {
+    for (index, entries) in upserts.enumerated() where !entries.isEmpty {
+      let table = UInt32(index)
+      guard fresh.shouldTry(table) else { continue }
+      statements.append(
+        PlannedStatement(role: .freshInsert, table: table, statement: catalog.insert(table), entries: entries))
+      upserts[index] = []
+    }
+  }
+
   /// Looks at whose the keys of merged tables' upserts are: those that go before the upserts, or those behind them.
   private mutating func addChecks(of upserts: [[Int]], _ catalog: StatementCatalog, first: Bool) {
     for (index, entries) in upserts.enumerated() where !entries.isEmpty {
@@ -123,7 +138,7 @@ extension ArrayParameters {
       let entry = batch.entries[index]
       let row = unsafe batch.row(of: entry)
       switch planned.role {
-      case .upsert: unsafe append(row: row, columns: columns)
+      case .upsert, .freshInsert: unsafe append(row: row, columns: columns)
       case .bagInsert:
         for _ in 0..<entry.copies { unsafe append(row: row, columns: columns) }
       case .delete where entry.kind == .delete:

@@ -103,23 +103,13 @@ extension PipelineSettings {
       root.report(
         "pipeline", "fidelity: transaction needs transactions, which a DynamoDB stream does not show; expected key")
     }
-    var lines: [TablePattern: Int] = [:]
-    routes = root.sections("route", "Other names for tables in the target, also one for several.") { section in
-      let rule = RouteRule(&section, naming)
-      guard section.problems.isEmpty, let line = section.line("source-table") else { return rule }
-      if let first = lines.updateValue(line, forKey: rule.sourceTable) {
-        section.report("source-table", "routed already on line \(first); expected one rule for it")
-      }
-      return rule
+    routes = root.rules("route", "Other names for tables in the target, also one for several.", "routed") {
+      let rule = RouteRule(&$0, naming)
+      return (rule, rule.sourceTable)
     }
-    var transformLines: [TablePattern: Int] = [:]
-    transforms = root.sections("transform", "Other columns for tables in the target, and fewer rows.") { section in
-      let rule = TransformRule(&section, naming)
-      guard section.problems.isEmpty, let line = section.line("source-table") else { return rule }
-      if let first = transformLines.updateValue(line, forKey: rule.sourceTable) {
-        section.report("source-table", "transformed already on line \(first); expected one rule for it")
-      }
-      return rule
+    transforms = root.rules("transform", "Other columns for tables in the target, and fewer rows.", "transformed") {
+      let rule = TransformRule(&$0, naming)
+      return (rule, rule.sourceTable)
     }
     if !transforms.isEmpty, source.server == nil && source.dynamodb == nil || sink.own != nil {
       root.report("transform", "only between type: postgres or dynamodb and a server; expected it to be absent")
@@ -130,6 +120,25 @@ extension PipelineSettings {
     chunkBy = pipeline.chunkBy
     logLevel = pipeline.logLevel
     logFormat = pipeline.logFormat
+  }
+}
+
+extension SettingsSection {
+  /// A list of rules, each for the tables of its own `source-table`.
+  ///
+  /// - Parameter done: what a rule does to its tables, for the message about a second rule for the same ones.
+  fileprivate mutating func rules<Rule>(
+    _ key: String, _ summary: String, _ done: String, _ read: (inout SettingsSection) -> (Rule, TablePattern)
+  ) -> [Rule] {
+    var lines: [TablePattern: Int] = [:]
+    return sections(key, summary) { section in
+      let (rule, tables) = read(&section)
+      guard section.problems.isEmpty, let line = section.line("source-table") else { return rule }
+      if let first = lines.updateValue(line, forKey: tables) {
+        section.report("source-table", "\(done) already on line \(first); expected one rule for it")
+      }
+      return rule
+    }
   }
 }
 

@@ -69,6 +69,7 @@ final class Rig {
     var isBinary = false
     var bytesMax = 64 << 20
     var rows = PreparedRows()
+    var fresh: FreshTables?
     var deadLetters = DeadLetters(classes: [], perMinute: 0)
     var retry = Backoff.Limits(initialDelay: .milliseconds(1), maxDelay: .milliseconds(20), maxElapsed: .seconds(300))
     /// Put an emulated DSQL with these faults before the database.
@@ -100,9 +101,10 @@ final class Rig {
       pool: setup.pool, limiter: setup.limiter, retry: setup.retry, isPipelined: setup.isPipelined,
       deadLetters: setup.deadLetters)
     lanes = RoutedLanes(setup.lanes, plans, bytesMax: setup.bytesMax, consistentFrom: .zero)
-    let context = LaneContext(
+    var context = LaneContext(
       options: options, identity: identity, plans: plans, format: setup.isBinary ? .binary : .text, group: lanes.group,
       sourceRows: rows, progress: progress, log: Log(level: .error), keepsTransactions: false)
+    context.fresh = setup.fresh
     workers = (0..<setup.lanes).map { LaneWorker(lane: $0, context: context) }
   }
 

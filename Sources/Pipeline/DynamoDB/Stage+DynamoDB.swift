@@ -28,6 +28,7 @@ extension Stage {
       options: run.endpoints.sink, identity: identity, plans: plans, format: .text, group: group,
       sourceRows: NoSourceRows(), progress: run.monitor.apply, log: log, keepsTransactions: false)
     context.shardLog = shardLog
+    if state.phase == .loading, !load.hasBegun { context.fresh = FreshTables(plans.map { $0.mapping.merge == nil }) }
     let router = try ItemRouter(
       group: group, router: ChangeRouter(group: group, plans: plans, committed: committed),
       tables: zip(preparation.items, plans).map { ItemTable($0.mapping, $1, expiry: ItemExpiry(source.expiry)) },
@@ -55,7 +56,7 @@ extension Stage {
     let phase = state.phase
     if phase == .loading { run.endpoints.sink.limiter.startLow() }
     await runLanes(context, count: lanes.count, watch) { () async throws(Failure) in
-      await read(followers, scan, router, group, phase)
+      await read(followers, scan, router, group, phase) { context.fresh?.end() }
     }
     await noteFinally(keeper)
     if let failure = group.failure { throw failure }
@@ -228,7 +229,7 @@ extension Stage {
   /// Reads streams and scans until told to stop, or until everything is there that was to be read.
   private func read(
     _ followers: [StreamFollower], _ scan: SegmentScan, _ router: ItemRouter, _ group: LaneGroup,
-    _ phase: PipelineState.Phase
+    _ phase: PipelineState.Phase, atLoadEnd: () -> Void
   ) async {
     // The load waits for the target; the streams go on meanwhile.
     let streams = ThreadExecutor(name: "streams")
@@ -239,7 +240,9 @@ extension Stage {
           do throws(Failure) { try await item.follow(follower) } catch { group.fail(error) }
         }
       }
-      do throws(Failure) { try await lead(followers, scan, router, group, phase) } catch { group.fail(error) }
+      do throws(Failure) { try await lead(followers, scan, router, group, phase, atLoadEnd) } catch {
+        group.fail(error)
+      }
       for follower in followers { follower.stop() }
       await tasks.waitForAll()
     }
@@ -248,7 +251,7 @@ extension Stage {
   /// Loads what is not loaded, builds indexes, and sees to the end.
   private func lead(
     _ followers: [StreamFollower], _ scan: SegmentScan, _ router: ItemRouter, _ group: LaneGroup,
-    _ phase: PipelineState.Phase
+    _ phase: PipelineState.Phase, _ atLoadEnd: () -> Void
   ) async throws(Failure) {
     var phase = phase
     if phase == .loading {
@@ -259,6 +262,7 @@ extension Stage {
       try await scan.run()
       guard await comes(group, { scan.progress.isDone }) else { return }
       router.isLoading = false
+      atLoadEnd()
       Failpoint.reach(.rowsLoaded)
       let tables = run.monitor.load.tables
       log.info("loaded \(tables.reduce(0) { $0 + $1.rows }) items in \(run.monitor.load.elapsed.seconds.rounded(1)) s")
