@@ -144,14 +144,17 @@ package struct TargetTables {
   package static func removeRows(
     of mapping: TableMapping, atMost count: Int, _ connection: Connection
   ) throws(Failure) -> Int {
-    // A table without a key is sliced by whole rows.
+    // A table without a key is sliced by whole rows. The name of one must not be a column's, which would be meant instead.
+    let names = Set(mapping.columns.map(\.targetName) + mapping.generated.map(\.source.name))
+    var row = "penstock_row"
+    while names.contains(row) { row += "_" }
     let key =
       mapping.isKeyless
-      ? "t::text" : mapping.key.map { quotedIdentifier(mapping.columns[$0].targetName) }.joined(separator: ",")
-    let table = mapping.target.quoted
+      ? "\(row)::text" : mapping.key.map { quotedIdentifier(mapping.columns[$0].targetName) }.joined(separator: ",")
+    let table = "\(mapping.target.quoted) AS \(row)"
     let own = mapping.ownRows.map { "WHERE \($0) " } ?? ""
     return try connection.query(
-      "DELETE FROM \(table) AS t WHERE (\(key)) IN (SELECT \(key) FROM \(table) AS t \(own)LIMIT \(count))"
+      "DELETE FROM \(table) WHERE (\(key)) IN (SELECT \(key) FROM \(table) \(own)LIMIT \(count))"
     ).affected
   }
 

@@ -37,4 +37,16 @@ struct BarrierTests {
     try rig.work()
     #expect(try rig.state.lanes(rig.session) == [at(41), at(41), at(41)])
   }
+
+  @Test("rows without a key go whatever their columns are called, and hold NULL", arguments: ["t", "penstock_row"])
+  func names(column: String) throws {
+    var mapping = tablePlan(["text", "int4"], key: [], name: "b").mapping
+    mapping.columns[0].targetName = column
+    let rig = try Rig("CREATE TABLE b (\(column) text, c1 int)", [])
+    try rig.session.query("INSERT INTO b VALUES (NULL, 1), ('x', NULL), (NULL, NULL), (NULL, 1)")
+
+    while try TargetTables.removeRows(of: mapping, atMost: 1, rig.session) > 0 {}
+
+    #expect(try rig.session.query("SELECT * FROM b").values.isEmpty)
+  }
 }

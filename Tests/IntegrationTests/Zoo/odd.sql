@@ -106,6 +106,10 @@ CREATE TABLE listed_eu_high PARTITION OF listed_eu FOR VALUES FROM (50) TO (MAXV
 CREATE TABLE listed_rest PARTITION OF listed DEFAULT;
 CREATE TABLE bag (n int, t text, j jsonb);
 ALTER TABLE bag REPLICA IDENTITY FULL;
+-- Names that statements about them may use themselves.
+CREATE TABLE aliases (t int PRIMARY KEY, u text UNIQUE, s text, c0 text, c1 int, d jsonb, excluded text, own int, n text, k text);
+CREATE TABLE alias_bag (t text, u int, c0 jsonb, c1 text, own int);
+ALTER TABLE alias_bag REPLICA IDENTITY FULL;
 CREATE TABLE full_keyed (id int PRIMARY KEY, v text, big text);
 ALTER TABLE full_keyed REPLICA IDENTITY FULL;
 ALTER TABLE full_keyed ALTER big SET STORAGE EXTERNAL;
@@ -168,6 +172,8 @@ COMMIT;
 INSERT INTO hashed SELECT md5(i::text)::uuid, 'h' || i, repeat('big' || i, 1500) FROM generate_series(1, 60) i;
 INSERT INTO listed SELECT (ARRAY['eu', 'uk', 'us', 'cn'])[1 + i % 4], i, 'l' FROM generate_series(1, 100) i;
 INSERT INTO bag SELECT i % 10, NULLIF('t' || i % 3, 't0'), CASE WHEN i % 4 > 0 THEN '{"a": 1}'::jsonb END FROM generate_series(1, 60) i;
+INSERT INTO aliases SELECT i, 'u' || i, NULL, 'c', i, '{}', 'e', i, 'n', repeat('k', i * 100) FROM generate_series(1, 50) i;
+INSERT INTO alias_bag SELECT NULLIF('t' || i % 3, 't0'), i % 5, NULL, NULL, i FROM generate_series(1, 50) i;
 INSERT INTO full_keyed SELECT i, 'f', repeat('f' || i, 2000) FROM generate_series(1, 30) i;
 INSERT INTO documents (body, raw, doc, note) SELECT repeat(md5(i::text), 300), decode(repeat(md5(i::text), 100), 'hex'),
   jsonb_build_object('k', repeat(md5(i::text), 50)), 'n' FROM generate_series(1, 40) i;
