@@ -6,6 +6,7 @@ import DSQLSink
 import Lanes
 import PenstockTestKit
 import Postgres
+import SQLMapping
 import Testing
 
 private let keyed = tablePlan(["int4", "text"], key: [0])

@@ -51,6 +51,11 @@ struct SourceRowReaderTests {
     ).values.map { $0[0] }
   }
 
+  /// Ends them all: one that `init` has closed may still be there too.
+  private func endSessions() throws {
+    for pid in try sessions() { try source.session.query("SELECT pg_terminate_backend(\(pid ?? ""))") }
+  }
+
   private func eventuallyNone() async throws {
     try await eventually("no session") { try sessions().isEmpty }
   }
@@ -70,7 +75,7 @@ struct SourceRowReaderTests {
     #expect(try sessions() == first)
 
     let hasty = SourceRowReader(source: source.settings, idleLimit: .zero)
-    try source.session.query("SELECT pg_terminate_backend(\(first[0] ?? ""))")
+    try endSessions()
     try await eventuallyNone()
     _ = try hasty.rows(plan, keys: keys)
     hasty.closeIfIdle()
@@ -82,7 +87,7 @@ struct SourceRowReaderTests {
     try source.session.query("UPDATE t SET v = 'small'")
     let reader = SourceRowReader(source: source.settings)
     _ = try reader.rows(plan, keys: keys)
-    try source.session.query("SELECT pg_terminate_backend(\(try sessions()[0] ?? ""))")
+    try endSessions()
     try await eventuallyNone()
 
     #expect(try reader.rows(plan, keys: keys).compactMap(\.self).count == 3)

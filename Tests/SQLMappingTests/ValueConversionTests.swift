@@ -105,7 +105,8 @@ struct ServerConversionTests {
     ("bytea", ["\\x00ff", ""], true), ("inet", ["10.0.0.1", "10.0.0.0/8"], true), ("money", ["-1234.5"], true),
     ("int4range", ["[1,5)", "empty"], true), ("box", ["((1,1),(0,0))", "((3,4),(1,2))"], true),
     ("point", ["(1,2)"], true), ("mood", ["sad", "very happy"], true), ("pair", ["(1,\"a b\")"], false),
-    ("bit(3)", ["101"], true), ("xml", ["<a b=\"1\"/>"], true), ("hstore", ["a=>\"b c\""], false), ("oid", ["7"], true),
+    ("bit(3)", ["101"], true), ("xml", ["<a b=\"1\"/>"], true), ("hstore", ["a=>\"b c\""], false),
+    ("oid", ["7"], false),
   ]
 
   /// The SQL name under `search_path = pg_catalog`.
