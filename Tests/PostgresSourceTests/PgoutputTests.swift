@@ -45,7 +45,8 @@ struct PgoutputTests {
       #expect(insert.new.count == everyType.count + 1)
     }
     let relations = decoded.compactMap { if case .relation(let relation) = $0.message { relation } else { nil } }
-    #expect(relations.count == 1)
+    // A server may describe a relation again, such as after an ANALYZE by itself.
+    #expect(Set(relations.map { $0.columns.map(\.name) }).count == 1)
     #expect(relations[0].name == TableName("public", "everything"))
     #expect(relations[0].columns.map(\.name) == ["id"] + everyType.indices.map { "v\($0)" })
     #expect(relations[0].columns.map(\.isKey) == [true] + everyType.map { _ in false })
