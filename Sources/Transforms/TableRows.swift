@@ -106,6 +106,7 @@ package final class TableRows {
     } catch {
       throw unsafe failure(error, row)
     }
+    let start = out.count
     var offset = 0
     for column in columns {
       let field = unsafe WireRow.field(plain.bytes, at: offset)
@@ -113,9 +114,13 @@ package final class TableRows {
       let conversion = mapping.columns[column].conversion
       if conversion == .none || field.count == 4 {
         unsafe out.append(field)
-      } else {
-        let value = unsafe UnsafeRawBufferPointer(rebasing: field[4...])
-        try unsafe appendConverted(value, conversion, mapping, column, to: &out)
+        continue
+      }
+      let value = unsafe UnsafeRawBufferPointer(rebasing: field[4...])
+      do throws(Failure) { try unsafe appendConverted(value, conversion, mapping, column, to: &out) } catch {
+        // Whoever catches it may go on with the buffer.
+        out.truncate(to: start)
+        throw error
       }
     }
     return true
